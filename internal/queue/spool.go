@@ -1,0 +1,151 @@
+package queue
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// SpoolName is the spool's folder in the data folder.
+const SpoolName = "spool"
+
+const (
+	partSuffix = ".part" // written, but not known to be in the queue
+	fullSuffix = ".xml"
+)
+
+// Spool keeps the bytes of the documents under way, one file each, on the
+// local disk: they are what is delivered, whatever happens to the file in the
+// watched folder meanwhile.
+//
+// A document is first a Draft with a name ending in .part. Only when the item
+// that refers to it is in the queue is it renamed. So after a crash a .part
+// without an item is an arrival that was never taken (its file is still in the
+// watched folder) and may go, whereas a full file without an item means that
+// the queue is older than the spool, and is never removed.
+type Spool struct{ dir string }
+
+// OpenSpool makes the spool's folder if needed.
+func OpenSpool(dataDir string) (*Spool, error) {
+	dir := filepath.Join(dataDir, SpoolName)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("open spool: %w", err)
+	}
+	if err := syncDir(dataDir); err != nil {
+		return nil, fmt.Errorf("open spool: %w", err)
+	}
+	return &Spool{dir: dir}, nil
+}
+
+// Draft is a document on its way into the spool. Write to it, then Seal it,
+// add its item to the queue, then Keep it; Discard it on any failure.
+type Draft struct {
+	*os.File
+	spool *Spool
+	name  string
+}
+
+// NewDraft begins a file of a new, unique name.
+func (s *Spool) NewDraft() (*Draft, error) {
+	var b [12]byte
+	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
+	name := hex.EncodeToString(b[:])
+	f, err := os.OpenFile(filepath.Join(s.dir, name+partSuffix), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("write to spool: %w", err)
+	}
+	return &Draft{File: f, spool: s, name: name}, nil
+}
+
+// Seal makes the bytes and the file's name durable and returns the name for Item.Spool.
+func (d *Draft) Seal() (string, error) {
+	if err := errors.Join(d.Sync(), d.Close()); err != nil {
+		return "", fmt.Errorf("write to spool: %w", err)
+	}
+	if err := syncDir(d.spool.dir); err != nil {
+		return "", fmt.Errorf("write to spool: %w", err)
+	}
+	return d.name, nil
+}
+
+// Keep says that item id, which refers to the draft, is in the queue. A crash
+// before it leaves a .part that [Spool.Recover] keeps.
+func (d *Draft) Keep(id ID) error {
+	return os.Rename(filepath.Join(d.spool.dir, d.name+partSuffix), filepath.Join(d.spool.dir, fullName(id, d.name)))
+}
+
+// fullName holds the item's number too, so that a file tells whose it is.
+func fullName(id ID, name string) string { return id.String() + "-" + name + fullSuffix }
+
+// Discard removes the draft; the item was not added.
+func (d *Draft) Discard() {
+	_ = d.Close() // closed already or about to go
+	_ = os.Remove(filepath.Join(d.spool.dir, d.name+partSuffix))
+}
+
+// Open opens the bytes of an item. It may be called any number of times.
+func (s *Spool) Open(it *Item) (*os.File, error) {
+	f, err := os.Open(filepath.Join(s.dir, fullName(it.ID, it.Spool)))
+	if errors.Is(err, fs.ErrNotExist) {
+		f, err = os.Open(filepath.Join(s.dir, it.Spool+partSuffix))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read from spool: %w", err)
+	}
+	return f, nil
+}
+
+// Remove takes away the bytes of an item that is filed. It may be repeated.
+func (s *Spool) Remove(it *Item) error {
+	for _, name := range []string{fullName(it.ID, it.Spool), it.Spool + partSuffix} {
+		if err := os.Remove(filepath.Join(s.dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("remove from spool: %w", err)
+		}
+	}
+	return nil
+}
+
+// Recover brings the spool in line with the queue after a stop at any moment.
+// It returns the names of files whose item the queue does not know: documents
+// that were under way when the queue was newer than it is now. They are left
+// where they are.
+func (s *Spool) Recover(store *Store) (strays []string, err error) {
+	open := map[string]ID{}
+	err = store.Each(Filter{Open: true}, func(it Item) bool {
+		open[it.Spool] = it.ID
+		return true
+	})
+	if err != nil {
+		return nil, err
+	}
+	entries, err := os.ReadDir(s.dir)
+	if err != nil {
+		return nil, fmt.Errorf("look through spool: %w", err)
+	}
+	for _, e := range entries {
+		path := filepath.Join(s.dir, e.Name())
+		if name, part := strings.CutSuffix(e.Name(), partSuffix); part {
+			if id, wanted := open[name]; wanted {
+				err = errors.Join(err, os.Rename(path, filepath.Join(s.dir, fullName(id, name))))
+			} else {
+				err = errors.Join(err, os.Remove(path))
+			}
+			continue
+		}
+		number, rest, _ := strings.Cut(e.Name(), "-")
+		id, parseErr := ParseID(number)
+		it, getErr := store.Get(id)
+		switch {
+		case parseErr != nil || errors.Is(getErr, ErrNotFound) || getErr == nil && it.Spool+fullSuffix != rest:
+			strays = append(strays, e.Name())
+		case getErr == nil && !it.Open():
+			err = errors.Join(err, os.Remove(path))
+		}
+	}
+	return strays, err
+}
