@@ -1,0 +1,55 @@
+# Every target can be run by hand; .ci/run runs them all but bench.
+GO ?= go
+FUZZTIME ?= 20s
+TOOLS := $(CURDIR)/.tools
+STATICCHECK := $(TOOLS)/staticcheck
+
+.PHONY: help build test race lint fuzz crash cross demo bench clean
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## the program, for this machine
+	CGO_ENABLED=0 $(GO) build -trimpath -o brodaemon ./cmd/brodaemon
+
+test: ## all tests
+	$(GO) test ./...
+
+race: ## all tests with the race detector (needs a C compiler)
+	CGO_ENABLED=1 $(GO) test -race ./...
+
+lint: $(STATICCHECK) ## gofmt, vet for Linux and Windows, staticcheck for both
+	@test -z "$$(gofmt -l cmd internal)" || { gofmt -l cmd internal; echo "gofmt would change these"; exit 1; }
+	GOOS=linux $(GO) vet ./...
+	GOOS=windows $(GO) vet ./...
+	GOOS=linux $(STATICCHECK) ./...
+	GOOS=windows $(STATICCHECK) ./...
+
+$(STATICCHECK):
+	GOBIN=$(TOOLS) $(GO) install honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+fuzz: ## each fuzz target for FUZZTIME (default 20s)
+	@$(GO) list ./... | while read -r pkg; do \
+		for target in $$($(GO) test -list '^Fuzz' "$$pkg" | grep '^Fuzz'); do \
+			echo "$$pkg $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$pkg" || exit 1; \
+		done; \
+	done
+
+crash: ## stop the daemon at every crash point, many times
+	$(GO) test -count=1 -run 'TestCrash' -v ./internal/daemon -crash.rounds=$${ROUNDS:-20}
+
+cross: ## the program for every system it is made for
+	@for target in linux/amd64 linux/arm64 windows/amd64; do \
+		echo "$$target"; \
+		CGO_ENABLED=0 GOOS=$${target%/*} GOARCH=$${target#*/} $(GO) build -trimpath -o dist/$$target/ ./cmd/brodaemon || exit 1; \
+	done
+
+demo: ## the demo, to its end
+	$(GO) run ./cmd/brodaemon demo --once
+
+bench: ## speed, fsyncs and memory against the in-process sandbox; see docs/performance.md
+	$(GO) run ./internal/bench
+
+clean: ## remove what the other targets made
+	rm -rf brodaemon brodaemon.exe dist .tools

@@ -1,0 +1,136 @@
+package deliver
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"brodaemon/internal/queue"
+)
+
+// Retry makes the document's next attempt due now, and lets one document try
+// its paused portal and token at once.
+func (w *Worker) Retry(id queue.ID) (queue.Item, error) {
+	now := time.Now()
+	it, err := w.store.Apply(id, queue.RetryNow(now, "a person asked for it"))
+	if err != nil {
+		return it, err
+	}
+	w.knock(now, it.Folder)
+	w.Wake()
+	return it, nil
+}
+
+// RetryAll does the same for every waiting document, of one folder or of all,
+// and of those whose last error was of one kind when reason is given. It
+// returns how many there were.
+func (w *Worker) RetryAll(folder, reason string) (int, error) {
+	now := time.Now()
+	var ids []queue.ID
+	err := w.store.Each(queue.Filter{Open: true, Folder: folder}, func(it queue.Item) bool {
+		waits := !it.NextAttempt.IsZero() && (it.Hold == "" || it.Hold == queue.HoldUncertain)
+		if waits && (reason == "" || it.LastKind == reason) {
+			ids = append(ids, it.ID)
+		}
+		return true
+	})
+	if err != nil {
+		return 0, err
+	}
+	n := 0
+	for _, id := range ids {
+		if _, err := w.store.Apply(id, queue.RetryNow(now, "")); err == nil {
+			n++ // else it moved on by itself meanwhile
+		}
+	}
+	for _, f := range w.order {
+		if folder == "" || f.Name == folder {
+			w.knock(now, f.Name)
+		}
+	}
+	w.Wake()
+	return n, nil
+}
+
+func (w *Worker) knock(now time.Time, folder string) {
+	if f := w.folders[folder]; f != nil {
+		f.endpoint.gate.knock(now)
+		f.token.knock(now)
+	}
+}
+
+// Hold keeps a document back until Release.
+func (w *Worker) Hold(id queue.ID) (queue.Item, error) {
+	return w.store.Apply(id, queue.HeldBack(time.Now()))
+}
+
+// Release lets a held document go. An uncertain one can't be released, only resolved.
+func (w *Worker) Release(id queue.ID) (queue.Item, error) {
+	defer w.Wake()
+	return w.store.Apply(id, queue.Released(time.Now()))
+}
+
+// Cancel gives a document up; it goes to failed/. What is at the portal stays there.
+func (w *Worker) Cancel(id queue.ID) (queue.Item, error) {
+	defer w.Wake()
+	return w.store.Apply(id, queue.CancelledBy(time.Now(), queue.Report{Code: "cancelled"}))
+}
+
+// ResolveDelivered stores a person's answer that the uncertain document is
+// delivery number; from then on it is followed like any other.
+func (w *Worker) ResolveDelivered(id queue.ID, number string) (queue.Item, error) {
+	number, err := deliveryNumber(number)
+	if err != nil {
+		return queue.Item{}, err
+	}
+	now := time.Now()
+	defer w.Wake()
+	return w.store.Apply(id, queue.DeliverySubmitted(now, number, "a person looked it up", now))
+}
+
+// ResolveNotDelivered stores a person's answer that the portal does not have
+// the uncertain document; it is submitted again.
+func (w *Worker) ResolveNotDelivered(id queue.ID) (queue.Item, error) {
+	defer w.Wake()
+	return w.store.Apply(id, queue.NotDelivered(time.Now()))
+}
+
+// deliveryNumber checks and completes a number typed by a person: the portal's
+// have ten digits with zeros in front (portal-api §5.1), which people leave out.
+func deliveryNumber(s string) (string, error) {
+	s = strings.TrimSpace(s)
+	digits := s != "" && strings.Trim(s, "0123456789") == ""
+	if !digits || len(s) > 10 {
+		return "", fmt.Errorf("%q is not a delivery number: the portal shows it as up to ten digits, such as 0000182614", s)
+	}
+	return strings.Repeat("0", 10-len(s)) + s, nil
+}
+
+// FolderStatus is what the Worker knows of a folder's way to the portal.
+type FolderStatus struct {
+	Folder      string `json:"folder"`
+	Environment string `json:"environment"`
+	Portal      string `json:"portal"`
+	Token       string `json:"token"`
+	PortalPause *Pause `json:"portalPause,omitempty"`
+	TokenPause  *Pause `json:"tokenPause,omitempty"`
+}
+
+// Status returns the folders in the order of the configuration.
+func (w *Worker) Status() []FolderStatus {
+	var all []FolderStatus
+	for _, f := range w.order {
+		all = append(all, FolderStatus{
+			Folder: f.Name, Environment: f.endpoint.Environment, Portal: f.endpoint.Address, Token: f.Token,
+			PortalPause: f.endpoint.gate.state(), TokenPause: f.token.state(),
+		})
+	}
+	return all
+}
+
+// UnderWay is how many documents are being worked on at this moment.
+func (w *Worker) UnderWay() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.busy)
+}

@@ -1,0 +1,122 @@
+package deliver
+
+import (
+	"sync"
+	"time"
+)
+
+// gate stands before a portal, and before each token of it. When it is shut,
+// documents wait without using up attempts; at growing intervals one document
+// is let through to see whether the trouble is over.
+type gate struct {
+	first, max time.Duration
+	spread     func(time.Duration) time.Duration
+
+	mu       sync.Mutex
+	reason   string // "" = open
+	since    time.Time
+	until    time.Time
+	interval time.Duration
+	probing  bool
+	failures int
+}
+
+// tolerance is how many documents in a row may find a portal unavailable
+// before its gate shuts: one answer of 503 among good ones is no outage.
+const tolerance = 3
+
+// enter asks for a way through at now. When it is refused, next is when to
+// ask again. Whoever enters must end with pass, shut or leave.
+func (g *gate) enter(now time.Time) (ok bool, next time.Time) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	switch {
+	case g.reason == "":
+		return true, time.Time{}
+	case g.probing:
+		return false, time.Time{} // the probe's end wakes the Worker
+	case now.Before(g.until):
+		return false, g.until
+	}
+	g.probing = true
+	return true, time.Time{}
+}
+
+// leave ends a visit that found out nothing.
+func (g *gate) leave() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.probing = false
+}
+
+// pass reports that there was a good answer. It returns how long the gate had
+// been shut, 0 if it was open.
+func (g *gate) pass(now time.Time) (shut time.Duration) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.reason != "" {
+		shut = max(now.Sub(g.since), 1)
+	}
+	g.reason, g.interval, g.failures, g.probing = "", 0, 0, false
+	return shut
+}
+
+// strike reports one failure that may be chance; from the tolerance on it shuts the gate.
+func (g *gate) strike(now time.Time, reason string) (shut bool) {
+	g.mu.Lock()
+	g.failures++
+	enough := g.failures >= tolerance || g.reason != ""
+	g.mu.Unlock()
+	if !enough {
+		return false
+	}
+	return g.shut(now, reason, 0)
+}
+
+// shut closes the gate, for at least wait when that is given. It reports
+// whether it had been open until now.
+func (g *gate) shut(now time.Time, reason string, wait time.Duration) (fresh bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	fresh = g.reason == ""
+	if fresh {
+		g.since = now
+	}
+	// documents that were under way when it shut say the same again: only the
+	// probe makes the interval grow
+	if fresh || g.probing {
+		g.interval = min(max(g.interval*2, g.first), g.max)
+		g.until = now.Add(g.spread(g.interval))
+	}
+	if at := now.Add(wait); at.After(g.until) {
+		g.until = at
+	}
+	g.reason, g.probing = reason, false
+	return fresh
+}
+
+// knock lets the next document try at once: a person asked for it.
+func (g *gate) knock(now time.Time) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.reason != "" {
+		g.until, g.interval = now, 0
+	}
+}
+
+// Pause says why and since when a portal or a token is left alone.
+type Pause struct {
+	Reason string    `json:"reason"`
+	Since  time.Time `json:"since"`
+	Next   time.Time `json:"next"` // when it is tried again
+}
+
+// state is nil while the gate is open.
+func (g *gate) state() *Pause {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.reason == "" {
+		return nil
+	}
+	return &Pause{Reason: g.reason, Since: g.since, Next: g.until}
+}

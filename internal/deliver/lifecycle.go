@@ -1,0 +1,336 @@
+package deliver
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"time"
+
+	"brodaemon/internal/portal"
+	"brodaemon/internal/queue"
+)
+
+// visit is one document under way: the Worker brings it forward, step after
+// step, until it has to wait for something.
+type visit struct {
+	w        *Worker
+	f        *folder
+	it       queue.Item
+	unsaved  []queue.Transition // facts that are stored together with the next one
+	armed    bool               // this visit stored the intent and has not called yet
+	stopping context.Context    // done: begin no further step
+	answered bool               // a gate was told how it went
+}
+
+// run is the life of a document at the portal, top to bottom.
+func (v *visit) run(ctx context.Context) {
+	defer v.leaveGates()
+	for v.stopping.Err() == nil || v.armed {
+		var more bool
+		switch {
+		case v.it.Portal != v.f.endpoint.Address:
+			more = v.otherPortal()
+		case v.it.State == queue.Queued:
+			more = v.validate(ctx)
+		case v.it.State == queue.Validated:
+			more = v.openUpload(ctx)
+		case v.it.State == queue.Opened:
+			more = v.attach(ctx)
+		case v.it.State == queue.Attached && v.armed:
+			more = v.submit(ctx)
+		case v.it.State == queue.Attached && v.it.Uncertain():
+			more = v.lookUp(ctx)
+		case v.it.State == queue.Attached:
+			more = v.intend()
+		case v.it.State == queue.Submitted:
+			more = v.follow(ctx)
+		}
+		if !more {
+			return
+		}
+	}
+}
+
+// validate asks the portal whether the document is valid. It may be repeated freely.
+func (v *visit) validate(ctx context.Context) (more bool) {
+	verdict, err := v.f.Portal.Validate(v.request(ctx), v.f.Project, v.body())
+	v.w.crash("validate-answered")
+	if err != nil {
+		return v.failed("validate", err)
+	}
+	v.passed()
+	ignored := []string(nil)
+	if !verdict.Valid {
+		if !tolerated(verdict.Errors, v.f.Tolerated) {
+			return v.keep("outcome-stored", queue.Refused(time.Now(), queue.Report{Code: "not-valid", Errors: verdict.Errors}))
+		}
+		ignored = verdict.Errors
+	}
+	return v.keep("validated", queue.DocumentValid(time.Now(), ignored))
+}
+
+// openUpload may be repeated freely: an upload that is never submitted does
+// nothing (portal-api Q4). Its reference is stored with the next fact.
+func (v *visit) openUpload(ctx context.Context) (more bool) {
+	upload, err := v.f.Portal.OpenUpload(v.request(ctx), v.f.Project)
+	v.w.crash("upload-answered")
+	if err != nil {
+		return v.failed("open upload", err)
+	}
+	v.passed()
+	return v.note(queue.UploadOpened(time.Now(), queue.Upload{ID: upload.ID, URL: upload.URL}))
+}
+
+// attach adds the document to the upload. When that fails in any way the
+// upload is left alone and a new one is opened, so that no upload ever holds
+// the document twice. The intent to submit is stored together with its success.
+func (v *visit) attach(ctx context.Context) (more bool) {
+	upload := portal.Upload{ID: v.it.Upload.ID, URL: v.it.Upload.URL}
+	name := v.filename()
+	ref, err := v.f.Portal.AddSourceDocument(v.request(ctx), upload, name, v.body())
+	v.w.crash("attach-answered")
+	if err != nil {
+		return v.failed("upload", err)
+	}
+	v.passed()
+	attached := queue.DocumentAttached(time.Now(), queue.SourceDocument{ID: ref.ID, URL: ref.URL}, name)
+	if v.stopping.Err() != nil {
+		return v.keep("", attached)
+	}
+	v.armed = true
+	return v.keep("submit-intended", attached, queue.SubmitIntended(time.Now()))
+}
+
+// intend stores that the upload is about to be submitted.
+func (v *visit) intend() (more bool) {
+	v.armed = true
+	return v.keep("submit-intended", queue.SubmitIntended(time.Now()))
+}
+
+// submit makes the delivery. It is the one call that is never repeated without
+// a clear answer: the intent is on disk, and whatever is not clear makes the
+// document uncertain.
+func (v *visit) submit(ctx context.Context) (more bool) {
+	v.armed = false
+	upload := portal.Upload{ID: v.it.Upload.ID, URL: v.it.Upload.URL}
+	delivery, err := v.f.Portal.Submit(v.request(ctx), v.f.Project, upload, v.f.Label)
+	v.w.crash("submit-answered")
+	now := time.Now()
+	if err != nil {
+		return v.submitFailed(now, err)
+	}
+	v.passed()
+	more = v.keep("submitted", queue.DeliverySubmitted(now, delivery.ID, "", now.Add(v.w.policy.follow(0))))
+	return more && v.w.policy.FollowFirst == 0
+}
+
+// submitFailed sorts out what a submit call without success means.
+func (v *visit) submitFailed(now time.Time, err error) (more bool) {
+	pe := asPortalError(err)
+	v.tellGates(pe)
+	next := now.Add(v.w.policy.backoff(v.it.Attempts + 1))
+	switch {
+	case pe.MaybeDone, pe.Kind == portal.Conflict:
+		// a conflict says that the upload has been delivered before: by a call
+		// of ours whose answer was lost
+		return v.keep("", queue.SubmitUnknown(now, now.Add(v.w.policy.spread(min(v.w.policy.First, 5*time.Second))), pe.Error()))
+	case pe.Kind == portal.Interrupted, pe.Kind == portal.Local, pe.Kind == portal.Unavailable:
+		return v.keep("", queue.SubmitPostponed(now, next, string(pe.Kind), pe.Error()))
+	case pe.Kind == portal.Unauthorized, pe.Kind == portal.RateLimited:
+		return v.keep("", queue.SubmitPostponed(now, now, string(pe.Kind), pe.Error()))
+	default:
+		// clearly refused: the upload is of no use (expired, empty, unknown), the document is not to blame
+		return v.keep("", queue.SubmitRefused(now, next, string(pe.Kind), pe.Error()))
+	}
+}
+
+// follow asks for the delivery's outcome. It may be repeated freely and has no end.
+func (v *visit) follow(ctx context.Context) (more bool) {
+	d, err := v.f.Portal.Delivery(v.request(ctx), v.f.Project, v.it.Delivery.ID)
+	v.w.crash("outcome-answered")
+	now := time.Now()
+	age := now.Sub(v.it.Times.Submitted)
+	if pe := asPortalError(err); err != nil && pe.Kind == portal.Gone {
+		return v.deliveryGone(ctx, now, age)
+	} else if err != nil {
+		return v.failed("ask for outcome", err)
+	}
+	v.passed()
+	doc := v.ourDocument(d)
+	next := now.Add(v.w.policy.follow(age))
+	switch d.Verdict() {
+	case portal.VerdictRegistered:
+		return v.keep("outcome-stored", queue.Registered(now, string(d.Status), string(doc.Status), doc.BROID, doc.TransactionID))
+	case portal.VerdictRefused:
+		return v.keep("outcome-stored", queue.Refused(now, queue.Report{
+			Code: refusalCode(d), Errors: doc.Errors, Detail: string(doc.Status),
+		}))
+	case portal.VerdictOdd:
+		if age > v.w.policy.OddAfter {
+			why := "the portal says that delivery " + v.it.Delivery.ID + " was passed on (" + string(d.Status) +
+				"), but not that the register took the document up (" + string(doc.Status) + "); look at it in the portal"
+			return v.keep("", queue.Stuck(now, next, string(d.Status), string(doc.Status), why)) && false
+		}
+	}
+	if v.it.Delivery.Status == string(d.Status) && v.it.Delivery.DocumentStatus == string(doc.Status) && v.it.Hold == "" && v.it.LastError == "" {
+		// nothing new: only the time of the next question is stored
+		return v.keep("", queue.AskAgain(now, next)) && false
+	}
+	return v.keep("", queue.Progressed(now, next, string(d.Status), string(doc.Status))) && false
+}
+
+// deliveryGone is met when the portal does not know the delivery any more.
+// Only when the project itself still answers is that said of the delivery
+// (portal-api Q6); otherwise it is the token's or the project's trouble.
+func (v *visit) deliveryGone(ctx context.Context, now time.Time, age time.Duration) (more bool) {
+	if _, err := v.f.Portal.OpenUpload(v.request(ctx), v.f.Project); err != nil {
+		return v.failed("ask for outcome", err)
+	}
+	v.passed()
+	why := "the portal no longer knows delivery " + v.it.Delivery.ID + ": the data owner may have removed it; ask them, then give it up with `brodaemon queue cancel`"
+	return v.keep("", queue.Stuck(now, now.Add(v.w.policy.follow(max(age, v.w.policy.FollowMax))), "", "", why)) && false
+}
+
+// otherPortal: the folder's portal was changed in the configuration while this
+// document was under way to another one. It must not arrive where it was not meant for.
+func (v *visit) otherPortal() (more bool) {
+	why := "this document is on its way to " + v.it.Environment + ", but folder " + v.f.Name + " now delivers to " +
+		v.f.endpoint.Environment + ": change the folder's portal back until it is through, or give it up with `brodaemon queue cancel`"
+	now := time.Now()
+	return v.keep("", queue.Postponed(now, now.Add(v.w.policy.Max), "configuration", why)) && false
+}
+
+// failed stores what an unsuccessful step means for the document. The table is
+// that of docs/lifecycle.md.
+func (v *visit) failed(step string, err error) (more bool) {
+	now := time.Now()
+	pe := asPortalError(err)
+	if pe.Kind == portal.Interrupted {
+		return false // we are stopping: given back as it was
+	}
+	next := now.Add(v.w.policy.backoff(v.it.Attempts + 1))
+	v.tellGates(pe)
+	switch {
+	case pe.Kind == portal.Unauthorized, pe.Kind == portal.RateLimited:
+		return v.giveUpUpload(queue.Postponed(now, now, string(pe.Kind), pe.Error()))
+	case pe.Kind == portal.Refused && (v.it.State == queue.Queued || v.it.State == queue.Opened):
+		return v.keep("outcome-stored", queue.Refused(now, queue.Report{Code: "refused-by-portal", Errors: portalWords(pe), Detail: pe.Error()}))
+	case v.it.State == queue.Opened:
+		return v.keep("", queue.UploadLost(now, next, string(pe.Kind), pe.Error())) && false
+	default:
+		return v.keep("", queue.Retry(now, next, step, string(pe.Kind), pe.Error())) && false
+	}
+}
+
+// giveUpUpload stores t, and before it that an upload opened in this visit is left alone.
+func (v *visit) giveUpUpload(t queue.Transition) (more bool) {
+	v.unsaved = nil
+	return v.keep("", t) && false
+}
+
+// keep stores the facts, with those that were only noted before, and reports
+// whether the visit goes on. When the item was changed by somebody else
+// meanwhile (a person held or cancelled it), the visit ends.
+func (v *visit) keep(point string, ts ...queue.Transition) bool {
+	it, err := v.w.store.Apply(v.it.ID, append(v.unsaved, ts...)...)
+	v.unsaved = nil
+	if err != nil {
+		v.armed = false
+		var te *queue.TransitionError
+		if !errors.As(err, &te) {
+			v.w.journal.notStored(&v.it, err)
+		}
+		return false
+	}
+	v.it = it
+	if point != "" {
+		v.w.crash(point)
+	}
+	return !it.State.End() && it.Hold == "" && it.NextAttempt.IsZero() || it.State == queue.Submitted
+}
+
+// note goes on with a fact that is not stored yet.
+func (v *visit) note(t queue.Transition) bool {
+	it, err := v.it.With(t)
+	if err != nil {
+		return false
+	}
+	v.it = it
+	v.unsaved = append(v.unsaved, t)
+	return true
+}
+
+// request waits for the portal's turn and returns the context of one call. The
+// wait ends with ctx; the call then fails at once, unsent.
+func (v *visit) request(ctx context.Context) context.Context {
+	_ = v.f.endpoint.limiter.Wait(ctx) // ctx is over: the call says so
+	return ctx
+}
+
+// body is the document as the portal client wants it.
+func (v *visit) body() portal.Body {
+	it := v.it
+	return portal.Body{
+		Open: func() (io.ReadCloser, error) { return v.w.spool.Open(&it) },
+		Size: it.Source.Size,
+	}
+}
+
+// ourDocument is the one document of the delivery.
+func (v *visit) ourDocument(d portal.Delivery) portal.SourceDocument {
+	for _, doc := range d.Documents {
+		if doc.FileName == v.it.Filename || v.it.SourceDocument != nil && doc.ID != "" && doc.ID == v.it.SourceDocument.ID {
+			return doc
+		}
+	}
+	if len(d.Documents) > 0 {
+		return d.Documents[0]
+	}
+	return portal.SourceDocument{}
+}
+
+// refusalCode says who refused: the register, when the delivery was passed on
+// to it, else the portal or a person there.
+func refusalCode(d portal.Delivery) string {
+	if d.Status == portal.DeliveryForwarded || d.Status == portal.DeliveryApproved {
+		return "refused-by-register"
+	}
+	return "refused-in-delivery"
+}
+
+// closingLine is the generic last error of a verdict (portal-api §3); alone it says nothing.
+const closingLine = "Er zijn 1 of meer fouten geconstateerd in het brondocument."
+
+// tolerated reports whether every error but the closing line is on the list.
+func tolerated(errs, list []string) bool {
+	matched := false
+	for _, e := range errs {
+		e = strings.TrimSpace(e)
+		switch {
+		case e == closingLine:
+		case containsTrimmed(list, e):
+			matched = true
+		default:
+			return false
+		}
+	}
+	return matched
+}
+
+func containsTrimmed(list []string, want string) bool {
+	for _, s := range list {
+		if strings.TrimSpace(s) == want {
+			return true
+		}
+	}
+	return false
+}
+
+// portalWords are the portal's own words about a document it did not take.
+func portalWords(pe *portal.Error) []string {
+	if pe.Detail == "" {
+		return nil
+	}
+	return []string{pe.Detail}
+}

@@ -1,0 +1,402 @@
+// Package deliver brings documents to the portal. Its [Worker] takes in each
+// arrival of a watched folder ([Worker.Accept]), moves each item of the queue
+// step by step through its life (lifecycle.go, readable from top to bottom),
+// and files it when it has its outcome.
+//
+// Promises:
+//
+//   - What was accepted is in the spool and the queue, on disk, before Accept
+//     says Taken.
+//   - A delivery is submitted at most once: the intent is on disk before the
+//     call, and an answer that is not clear leads to a look-up and then to a
+//     person, never to a second call.
+//   - Trouble of the portal, of a token or of a share makes documents wait. Only
+//     what a person must change or decide about the document itself ends in failed/.
+//   - Stopping at any line loses nothing; [Worker.Run] lets steps in hand finish
+//     for a while, which is only politer.
+//
+// What it does not do: it does not look at folders (package watch), does not
+// know the words of the portal's protocol (package portal), and does not
+// decide how files are named in the archive (package archive).
+package deliver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+	"golang.org/x/time/rate"
+
+	"brodaemon/internal/archive"
+	"brodaemon/internal/portal"
+	"brodaemon/internal/queue"
+)
+
+// ErrStopping is the cause with which calls in hand are cancelled when the
+// time for finishing them is over.
+var ErrStopping = errors.New("brodaemon is stopping")
+
+// Store is what the Worker needs of a queue; [*queue.Store] is one.
+type Store interface {
+	Add(at time.Time, arrival queue.Item, moved func(queue.Item) bool) (queue.Item, queue.Verdict, error)
+	Apply(id queue.ID, transitions ...queue.Transition) (queue.Item, error)
+	Get(id queue.ID) (queue.Item, error)
+	Due(folder string, lane queue.Lane, now time.Time, limit int, skip func(queue.ID) bool) ([]queue.Item, time.Time, error)
+	BySource(folder, file string) (queue.Item, bool, error)
+	Each(f queue.Filter, do func(queue.Item) bool) error
+}
+
+// Portal is what the Worker asks of a portal with one token; [*portal.Client] is one.
+type Portal interface {
+	Validate(ctx context.Context, project portal.ProjectID, body portal.Body) (portal.Validation, error)
+	OpenUpload(ctx context.Context, project portal.ProjectID) (portal.Upload, error)
+	AddSourceDocument(ctx context.Context, upload portal.Upload, filename string, body portal.Body) (portal.SourceDocumentRef, error)
+	Submit(ctx context.Context, project portal.ProjectID, upload portal.Upload, label string) (portal.DeliveryRef, error)
+	Delivery(ctx context.Context, project portal.ProjectID, id string) (portal.Delivery, error)
+	DeliveriesAwaiting(ctx context.Context, project portal.ProjectID, action portal.Action) ([]string, error)
+}
+
+// Archive files documents that have their outcome; [*archive.Archive] is one.
+type Archive interface {
+	Done(ctx context.Context, d archive.Document, r archive.Receipt, at time.Time) (archive.Placed, error)
+	Fail(ctx context.Context, d archive.Document, r archive.Reason, at time.Time) (archive.Placed, error)
+	Settle(ctx context.Context, earlier archive.Attempt) error
+}
+
+// Endpoint is one portal as all tokens and folders share it.
+type Endpoint struct {
+	Address           string  // scheme and host; the identity of the portal
+	Environment       string  // its name for people
+	Concurrency       int     // documents under way at once
+	RequestsPerSecond float64 // over all of them; 0 = no limit
+}
+
+// Folder is a watched folder as the Worker sees it.
+type Folder struct {
+	Name     string
+	Root     string // path of the folder, to look whether a file is still there
+	Project  portal.ProjectID
+	Token    string // name, for people and for pausing
+	Endpoint string // an Endpoint's Address
+	Portal   Portal
+	Archive  Archive
+	// Ordered: documents about the same BRO-ID go one after another.
+	Ordered bool
+	// IncompleteTimeout is how long a file that is not whole may stay unchanged before it goes to failed/.
+	IncompleteTimeout time.Duration
+	// Tolerated are the validation errors that do not keep a document from being delivered.
+	Tolerated []string
+	Label     string
+	// Settled is told when a file has left the folder, so that a new file of that name is seen as new.
+	Settled func(file string)
+}
+
+// Options are what a Worker is made of.
+type Options struct {
+	Store     Store
+	Spool     *queue.Spool
+	Endpoints []Endpoint
+	Folders   []Folder
+	Policy    Policy
+	// StopTimeout is how long steps in hand may go on after Run's context ended. 0 = 10 s.
+	StopTimeout time.Duration
+	Logger      *zap.Logger // nil = none
+	// Crash is called at every point of CrashPoints, for tests that stop the
+	// program there. nil = nothing.
+	Crash func(point string)
+}
+
+// CrashPoints are the names of the moments between two facts, in the order in
+// which a document meets them; archive.CrashPoints lie between delivered and filed.
+var CrashPoints = []string{
+	"spool-written", "queued", "spool-kept",
+	"validate-answered", "validated",
+	"upload-answered", "attach-answered", "submit-intended", "submit-answered", "submitted",
+	"outcome-answered", "outcome-stored", "archived", "reason-settled", "filed", "spool-removed",
+}
+
+// Worker moves documents through their life. Make it with New.
+type Worker struct {
+	store   Store
+	spool   *queue.Spool
+	policy  Policy
+	stop    time.Duration
+	journal journal
+	crash   func(string)
+
+	folders   map[string]*folder
+	order     []*folder // as configured
+	endpoints map[string]*endpoint
+
+	wake chan struct{} // 1-buffered
+
+	mu     sync.Mutex
+	busy   map[queue.ID]bool // being worked on
+	filing map[string]bool   // folder: a document of it is being filed
+	turn   int               // which folder is asked first next time
+	wg     sync.WaitGroup
+}
+
+type folder struct {
+	Folder
+	endpoint *endpoint
+	token    *gate
+}
+
+// endpoint is an Endpoint at work.
+type endpoint struct {
+	Endpoint
+	gate    *gate
+	tokens  map[string]*gate // by name
+	limiter *rate.Limiter
+	full    rate.Limit
+	running int // documents under way; guarded by Worker.mu
+}
+
+// gateMax bounds how long a portal that was out of reach is left alone: it must
+// be found back soon after an outage, and one request in five minutes hurts nobody.
+const gateMax = 5 * time.Minute
+
+// New makes a Worker. It touches neither files nor the network.
+func New(o Options) (*Worker, error) {
+	w := &Worker{
+		store: o.Store, spool: o.Spool, policy: o.Policy, stop: o.StopTimeout, crash: o.Crash,
+		folders: map[string]*folder{}, endpoints: map[string]*endpoint{},
+		wake: make(chan struct{}, 1), busy: map[queue.ID]bool{}, filing: map[string]bool{},
+	}
+	if o.Logger == nil {
+		o.Logger = zap.NewNop()
+	}
+	w.journal = journal{o.Logger}
+	if w.stop == 0 {
+		w.stop = 10 * time.Second
+	}
+	if w.crash == nil {
+		w.crash = func(string) {}
+	}
+	for _, e := range o.Endpoints {
+		limit := rate.Limit(e.RequestsPerSecond)
+		if e.RequestsPerSecond <= 0 {
+			limit = rate.Inf
+		}
+		w.endpoints[e.Address] = &endpoint{
+			Endpoint: e, tokens: map[string]*gate{}, full: limit,
+			gate:    &gate{first: w.policy.First, max: min(gateMax, max(w.policy.Max, w.policy.First)), spread: w.policy.spread},
+			limiter: rate.NewLimiter(limit, max(1, e.Concurrency)),
+		}
+	}
+	for _, f := range o.Folders {
+		e := w.endpoints[f.Endpoint]
+		if e == nil {
+			return nil, fmt.Errorf("folder %s: no portal %q", f.Name, f.Endpoint)
+		}
+		token := e.tokens[f.Token]
+		if token == nil {
+			token = &gate{first: w.policy.First, max: w.policy.Max, spread: w.policy.spread}
+			e.tokens[f.Token] = token
+		}
+		at := &folder{Folder: f, endpoint: e, token: token}
+		w.folders[f.Name] = at
+		w.order = append(w.order, at)
+	}
+	return w, nil
+}
+
+// Wake makes the Worker look at the queue now. It never blocks; any goroutine may call it.
+func (w *Worker) Wake() {
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Run works until ctx ends, then claims nothing new and waits for the steps in
+// hand, at the longest StopTimeout; what still runs then is cancelled with
+// [ErrStopping]. A share that blocks for ever does not keep it from returning.
+func (w *Worker) Run(ctx context.Context) error {
+	calls, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer cancel(ErrStopping)
+	for ctx.Err() == nil {
+		next, err := w.dispatch(ctx, calls)
+		if err != nil {
+			// the queue can't be read: nothing else can be done than to try again
+			w.journal.queueTrouble(err)
+			next = time.Now().Add(w.policy.spread(w.policy.First))
+		}
+		w.sleep(ctx, next)
+	}
+	w.finish(cancel)
+	return nil
+}
+
+// sleep waits for a wake-up, for next (zero: no time), or for the end.
+func (w *Worker) sleep(ctx context.Context, next time.Time) {
+	var alarm <-chan time.Time
+	if !next.IsZero() {
+		timer := time.NewTimer(time.Until(next))
+		defer timer.Stop()
+		alarm = timer.C
+	}
+	select {
+	case <-ctx.Done():
+	case <-w.wake:
+	case <-alarm:
+	}
+}
+
+// finish waits for the steps in hand.
+func (w *Worker) finish(cancel context.CancelCauseFunc) {
+	done := make(chan struct{})
+	go func() {
+		w.wg.Wait()
+		close(done)
+	}()
+	timer := time.NewTimer(w.stop)
+	defer timer.Stop()
+	select {
+	case <-done:
+		return
+	case <-timer.C:
+	}
+	cancel(ErrStopping)
+	// requests end at once now; a file call on a dead share may not, and is left behind
+	timer.Reset(2 * time.Second)
+	select {
+	case <-done:
+	case <-timer.C:
+		w.journal.leftBehind()
+	}
+}
+
+// dispatch starts work for as many documents as may be under way, taking turns
+// between the folders, and returns when the next one is due.
+func (w *Worker) dispatch(ctx, calls context.Context) (next time.Time, err error) {
+	w.mu.Lock()
+	first := w.turn
+	w.turn++
+	w.mu.Unlock()
+	idle := 0
+	for i := 0; idle < len(w.order) && ctx.Err() == nil; i++ {
+		f := w.order[(first+i)%len(w.order)]
+		started, at, err := w.start(ctx, calls, f)
+		if err != nil {
+			return time.Time{}, err
+		}
+		if started {
+			idle, next = 0, time.Time{}
+			continue
+		}
+		idle++
+		next = earliest(next, at)
+	}
+	return next, nil
+}
+
+// start begins work on one document of the folder per lane that has room.
+func (w *Worker) start(ctx, calls context.Context, f *folder) (started bool, next time.Time, err error) {
+	if filed, at, err := w.startFiling(calls, f); err != nil {
+		return false, at, err
+	} else if filed {
+		started = true
+	} else {
+		next = at
+	}
+	for _, lane := range []queue.Lane{queue.LaneFollow, queue.LaneAdvance} {
+		visited, at, err := w.startVisit(ctx, calls, f, lane)
+		if err != nil {
+			return started, next, err
+		}
+		started = started || visited
+		next = earliest(next, at)
+	}
+	return started, next, nil
+}
+
+func (w *Worker) startFiling(calls context.Context, f *folder) (bool, time.Time, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.filing[f.Name] {
+		return false, time.Time{}, nil
+	}
+	it, next, err := w.claim(f, queue.LaneFile)
+	if err != nil || it == nil {
+		return false, next, err
+	}
+	w.filing[f.Name] = true
+	w.goWork(it.ID, func() {
+		w.mu.Lock()
+		w.filing[f.Name] = false
+		w.mu.Unlock()
+	}, func() { w.file(calls, f, *it) })
+	return true, time.Time{}, nil
+}
+
+func (w *Worker) startVisit(ctx, calls context.Context, f *folder, lane queue.Lane) (bool, time.Time, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	e := f.endpoint
+	if e.running >= max(1, e.Concurrency) {
+		return false, time.Time{}, nil
+	}
+	it, next, err := w.claim(f, lane)
+	if err != nil || it == nil {
+		return false, next, err
+	}
+	now := time.Now()
+	ok, at := e.gate.enter(now)
+	if ok {
+		if ok, at = f.token.enter(now); !ok {
+			e.gate.leave()
+		}
+	}
+	if !ok {
+		delete(w.busy, it.ID)
+		return false, at, nil
+	}
+	e.running++
+	w.goWork(it.ID, func() {
+		w.mu.Lock()
+		e.running--
+		w.mu.Unlock()
+	}, func() {
+		v := &visit{w: w, f: f, it: *it, stopping: ctx}
+		v.run(calls)
+	})
+	return true, time.Time{}, nil
+}
+
+// claim takes the document of a lane that waited longest. Its caller holds mu.
+func (w *Worker) claim(f *folder, lane queue.Lane) (*queue.Item, time.Time, error) {
+	items, next, err := w.store.Due(f.Name, lane, time.Now(), 1, func(id queue.ID) bool { return w.busy[id] })
+	if err != nil || len(items) == 0 {
+		return nil, next, err
+	}
+	w.busy[items[0].ID] = true
+	return &items[0], time.Time{}, nil
+}
+
+// goWork runs do on a goroutine of its own and gives the document back after it.
+func (w *Worker) goWork(id queue.ID, after, do func()) {
+	w.wg.Add(1)
+	go func() {
+		defer w.wg.Done()
+		defer w.Wake()
+		defer func() {
+			w.mu.Lock()
+			delete(w.busy, id)
+			w.mu.Unlock()
+			after()
+		}()
+		do()
+	}()
+}
+
+func earliest(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
