@@ -135,7 +135,10 @@ func (w *Worker) reasonOf(it *queue.Item) archive.Reason {
 		Code: archive.ReasonCode(report.Code), ID: it.ID.String(), File: it.File, Folder: it.Folder,
 		Environment: it.Environment, When: it.Times.Settled, SHA256: it.SHA256,
 		PortalErrors: report.Errors, Detail: report.Detail, Offset: report.Offset, Line: report.Line,
-		RequestReference: it.RequestReference, Type: it.Type, Request: it.Request, BROID: it.BROID,
+		RequestReference: it.RequestReference, Type: it.Type, Request: it.Request, BROID: it.BROID, Project: it.Project,
+	}
+	if it.SourceDocument != nil {
+		r.PortalDocumentID = it.SourceDocument.ID
 	}
 	if it.Delivery != nil {
 		r.DeliveryID = it.Delivery.ID

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"brodaemon/internal/archive"
 	"brodaemon/internal/document"
 	"brodaemon/internal/queue"
 )
@@ -26,6 +27,7 @@ type Arrival struct {
 	Seen      time.Time     // when it was first seen
 	Unchanged time.Duration // how long size and time have been the same, on our clock
 	Open      func() (*os.File, error)
+	Check     func(*os.File) error // after reading: an error means that it changed meanwhile
 }
 
 // Answer says what became of an offered file.
@@ -112,9 +114,6 @@ func (w *Worker) read(a Arrival, f *folder, draft io.Writer) (queue.Item, Decisi
 		return queue.Item{}, w.notTaken(a, err)
 	}
 	defer file.Close()
-	if changed, err := differs(file, a); err != nil || changed {
-		return queue.Item{}, w.changing(a, err)
-	}
 	hash := sha256.New()
 	copied := &counter{w: io.MultiWriter(draft, hash)}
 	tee := io.TeeReader(file, copied)
@@ -131,8 +130,11 @@ func (w *Worker) read(a Arrival, f *folder, draft io.Writer) (queue.Item, Decisi
 			return queue.Item{}, w.notTaken(a, err)
 		}
 	}
-	if changed, err := differs(file, a); err != nil || changed || copied.n != a.Size {
-		return queue.Item{}, w.changing(a, err)
+	if err := a.Check(file); err != nil {
+		return queue.Item{}, w.notTaken(a, err)
+	}
+	if copied.n != a.Size {
+		return queue.Item{}, w.notTaken(a, errors.New("it changed while it was being read"))
 	}
 	it := queue.Item{
 		Folder: a.Folder, File: a.File,
@@ -142,7 +144,7 @@ func (w *Worker) read(a Arrival, f *folder, draft io.Writer) (queue.Item, Decisi
 		Times:  queue.Times{Seen: a.Seen.UTC()},
 	}
 	if fault != nil {
-		it.Report = &queue.Report{Code: "document-" + string(fault.Kind), Detail: fault.Detail, Offset: fault.Offset, Line: fault.Line}
+		it.Report = &queue.Report{Code: string(archive.DocumentReason(string(fault.Kind))), Detail: fault.Detail, Offset: fault.Offset, Line: fault.Line}
 		return it, Decision{Answer: Taken}
 	}
 	describe(&it, doc, f.Ordered)
@@ -152,19 +154,20 @@ func (w *Worker) read(a Arrival, f *folder, draft io.Writer) (queue.Item, Decisi
 // describe fills in what the document says of itself.
 func describe(it *queue.Item, doc *document.Document, ordered bool) {
 	it.Type, it.Version, it.Request, it.SubDocument = doc.Type, doc.Version, doc.Request, doc.SubDocument
-	it.RequestReference, it.AccountableParty = doc.RequestReference, doc.AccountableParty
-	it.BROID, it.ObjectID, it.Content = doc.BROID, doc.ObjectID, doc.ContentFingerprint
+	it.RequestReference, it.AccountableParty = bounded(doc.RequestReference), bounded(doc.AccountableParty)
+	it.BROID, it.ObjectID, it.Content = bounded(doc.BROID), bounded(doc.ObjectID), doc.ContentFingerprint
 	it.NewObject = doc.NewObject()
 	it.Ordered = ordered
 }
 
-// differs compares the open file, and the name it was opened by, with the arrival.
-func differs(file *os.File, a Arrival) (bool, error) {
-	info, err := file.Stat()
-	if err != nil {
-		return false, err
+// bounded cuts a field of the head that no real document has that long (the
+// reader lets up to 1 MB through), so that no item in the queue is large.
+func bounded(s string) string {
+	const limit = 2000
+	if len(s) <= limit {
+		return s
 	}
-	return info.Size() != a.Size || !info.ModTime().Equal(a.ModTime), nil
+	return strings.ToValidUTF8(s[:limit], "")
 }
 
 // sourceGone tells Add whether the file of an item is no longer where it was,
@@ -174,13 +177,6 @@ func (w *Worker) sourceGone(f *folder) func(queue.Item) bool {
 		_, err := os.Lstat(filepath.Join(f.Root, filepath.FromSlash(old.File)))
 		return errors.Is(err, fs.ErrNotExist)
 	}
-}
-
-func (w *Worker) changing(a Arrival, err error) Decision {
-	if err != nil {
-		return w.notTaken(a, err)
-	}
-	return Decision{Answer: Later, Reason: "it changed while it was being read"}
 }
 
 // notTaken leaves the file where it is, for a reason that lies with us or with the share.

@@ -201,6 +201,7 @@ func TestChangedWhileRead(t *testing.T) {
 				// somebody writes between the scan's look and ours
 				return os.Open(path + touch(t, path))
 			},
+			Check: sameFile(info),
 		})
 		if d.Answer != Later {
 			t.Errorf("Accept said %+v", d)
@@ -240,7 +241,8 @@ func TestKnownFileIsNotReadAgain(t *testing.T) {
 		}
 		d := s.worker.Accept(context.Background(), Arrival{
 			Folder: "zwolle", File: "a.xml", Size: info.Size(), ModTime: info.ModTime(),
-			Open: func() (*os.File, error) { t.Error("it was read again"); return os.Open(path) },
+			Open:  func() (*os.File, error) { t.Error("it was read again"); return os.Open(path) },
+			Check: sameFile(info),
 		})
 		if d.Answer != Taken {
 			t.Errorf("Accept said %+v", d)

@@ -346,8 +346,18 @@ func (s *site) offer(folder, file string, unchanged time.Duration) Decision {
 	}
 	return s.worker.Accept(context.Background(), Arrival{
 		Folder: folder, File: file, Size: info.Size(), ModTime: info.ModTime(), Seen: time.Now(), Unchanged: unchanged,
-		Open: func() (*os.File, error) { return os.Open(path) },
+		Open: func() (*os.File, error) { return os.Open(path) }, Check: sameFile(info),
 	})
+}
+
+// sameFile is a Check as package watch has one.
+func sameFile(was os.FileInfo) func(*os.File) error {
+	return func(f *os.File) error {
+		if now, err := f.Stat(); err != nil || now.Size() != was.Size() || !now.ModTime().Equal(was.ModTime()) {
+			return fmt.Errorf("it changed (%v)", err)
+		}
+		return nil
+	}
 }
 
 // pass lets time go by until everything has come to rest.

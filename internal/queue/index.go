@@ -3,8 +3,11 @@ package queue
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
+	"math"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	bolt "go.etcd.io/bbolt"
 )
@@ -50,6 +53,7 @@ func keyID(key []byte) ID { return ID(binary.BigEndian.Uint64(key[len(key)-8:]))
 func joined(parts ...string) []byte {
 	var key []byte
 	for _, p := range parts {
+		p = stored(p)
 		// bbolt's keys end at 32 kB; a path or reference never comes near, a hostile one is cut
 		if len(p) > 4096 {
 			p = p[:4096]
@@ -58,6 +62,16 @@ func joined(parts ...string) []byte {
 		key = append(key, 0)
 	}
 	return key
+}
+
+// stored is a text as it comes back from an item's JSON, which can't hold
+// bytes that are not UTF-8 (a file name may): a key made from the item in hand
+// and one made from the stored item must be the same.
+func stored(s string) string {
+	if utf8.ValidString(s) {
+		return s
+	}
+	return string([]rune(s))
 }
 
 func withID(prefix []byte, id ID) []byte {
@@ -70,6 +84,9 @@ func dueKey(it *Item) []byte {
 	at := it.NextAttempt
 	if at.IsZero() {
 		at = it.Times.Queued
+	}
+	if at.After(maxTime) {
+		at = maxTime // what lies beyond has no UnixNano
 	}
 	key := lanePrefix(it.Folder, it.lane())
 	key = binary.BigEndian.AppendUint64(key, uint64(max(at.UnixNano(), 0)))
@@ -115,16 +132,32 @@ type indexEntry struct{ bucket, key []byte }
 
 // fixedEntries are the entries an item has from its first day to its last.
 func fixedEntries(it *Item) []indexEntry {
-	entries := []indexEntry{
-		{bucketSHA, withID(joined(it.Portal, it.SHA256), it.ID)},
-	}
-	if it.NewObject && it.Content != "" {
-		entries = append(entries, indexEntry{bucketContent, withID(joined(it.Portal, it.Content), it.ID)})
-	}
-	if prefix := namePrefix(it); prefix != nil {
-		entries = append(entries, indexEntry{bucketName, withID(prefix, it.ID)})
+	var entries []indexEntry
+	for _, e := range []indexEntry{
+		{bucketSHA, shaPrefix(it)}, {bucketContent, contentPrefix(it)}, {bucketName, namePrefix(it)},
+	} {
+		if e.key != nil {
+			entries = append(entries, indexEntry{e.bucket, withID(e.key, it.ID)})
+		}
 	}
 	return entries
+}
+
+// shaPrefix is what items with the same bytes for the same portal share; nil
+// where the bytes were not read.
+func shaPrefix(it *Item) []byte {
+	if it.SHA256 == "" {
+		return nil
+	}
+	return joined(it.Portal, it.SHA256)
+}
+
+// contentPrefix is what new objects with the same content share; nil for other items.
+func contentPrefix(it *Item) []byte {
+	if !it.NewObject || it.Content == "" {
+		return nil
+	}
+	return joined(it.Portal, it.Content)
 }
 
 // namePrefix is what makes two new objects look like the same one although
@@ -153,7 +186,7 @@ func movingEntries(it *Item) []indexEntry {
 }
 
 func countKey(it *Item) []byte {
-	return []byte(strings.Join([]string{it.Folder, string(it.State), string(it.Hold), filedWord(it)}, "\x00"))
+	return []byte(strings.Join([]string{stored(it.Folder), string(it.State), string(it.Hold), filedWord(it)}, "\x00"))
 }
 
 func filedWord(it *Item) string {
@@ -197,23 +230,29 @@ func put(tx *bolt.Tx, before, after *Item) error {
 			return err
 		}
 	}
-	for _, e := range movingEntries(after) {
-		if err := tx.Bucket(e.bucket).Put(e.key, []byte{}); err != nil {
-			return err
-		}
-	}
-	if err := addCount(tx, countKey(after), 1); err != nil {
+	if err := addMoving(tx, after); err != nil {
 		return err
-	}
-	if after.workable() && (!after.queuesForObject() || firstOfObject(tx, after) == after.ID) {
-		if err := tx.Bucket(bucketDue).Put(dueKey(after), []byte{}); err != nil {
-			return err
-		}
 	}
 	if before != nil && before.queuesForObject() && !after.queuesForObject() {
 		return wakeNext(tx, before)
 	}
 	return nil
+}
+
+// addMoving enters an item where it now is; what is about the same object and
+// came before it must be entered already.
+func addMoving(tx *bolt.Tx, it *Item) error {
+	for _, e := range movingEntries(it) {
+		if err := tx.Bucket(e.bucket).Put(e.key, []byte{}); err != nil {
+			return err
+		}
+	}
+	if it.workable() && (!it.queuesForObject() || firstOfObject(tx, it) == it.ID) {
+		if err := tx.Bucket(bucketDue).Put(dueKey(it), []byte{}); err != nil {
+			return err
+		}
+	}
+	return addCount(tx, countKey(it), 1)
 }
 
 func dropMoving(tx *bolt.Tx, before *Item) error {
@@ -246,7 +285,7 @@ func wakeNext(tx *bolt.Tx, done *Item) error {
 	}
 	next, err := get(tx, id)
 	if err != nil || !next.workable() {
-		return err
+		return nil // an unreadable one is set aside at the next start; it must not keep done from its outcome
 	}
 	return tx.Bucket(bucketDue).Put(dueKey(&next), []byte{})
 }
@@ -256,7 +295,11 @@ func get(tx *bolt.Tx, id ID) (Item, error) {
 	if data == nil {
 		return Item{}, ErrNotFound
 	}
-	return decodeItem(data)
+	it, err := decodeItem(data)
+	if err == nil && it.ID != id {
+		return Item{}, fmt.Errorf("read stored item: number %s is stored as %s", it.ID, id)
+	}
+	return it, err
 }
 
 // eachID calls do with the ids under prefix until it returns false.
@@ -264,6 +307,27 @@ func eachID(tx *bolt.Tx, bucket, prefix []byte, do func(ID) bool) {
 	c := tx.Bucket(bucket).Cursor()
 	for key, _ := c.Seek(prefix); bytes.HasPrefix(key, prefix) && len(key) == len(prefix)+8; key, _ = c.Next() {
 		if !do(keyID(key)) {
+			return
+		}
+	}
+}
+
+// newest calls do with the items under prefix, the latest first, until it
+// returns false. What can't be read is passed over. A nil prefix has none.
+func newest(tx *bolt.Tx, bucket, prefix []byte, do func(*Item) bool) {
+	if prefix == nil {
+		return
+	}
+	c := tx.Bucket(bucket).Cursor()
+	key, _ := c.Seek(withID(bytes.Clone(prefix), math.MaxUint64))
+	if key == nil {
+		key, _ = c.Last()
+	}
+	if key != nil && !bytes.HasPrefix(key, prefix) { // it went past the last one
+		key, _ = c.Prev()
+	}
+	for ; bytes.HasPrefix(key, prefix) && len(key) == len(prefix)+8; key, _ = c.Prev() {
+		if it, err := get(tx, keyID(key)); err == nil && !do(&it) {
 			return
 		}
 	}

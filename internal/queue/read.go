@@ -22,7 +22,7 @@ func (s *Store) Get(id ID) (Item, error) {
 }
 
 // Due returns up to limit items of a folder's lane that may be worked on at
-// now and that skip does not refuse, the longest waiting first; and, when there
+// now and that skip (nil: none) does not refuse, the longest waiting first; and, when there
 // are none, the time of the next one (zero: nothing waits for a time).
 func (s *Store) Due(folder string, lane Lane, now time.Time, limit int, skip func(ID) bool) (items []Item, next time.Time, err error) {
 	prefix := lanePrefix(folder, lane)
@@ -36,7 +36,7 @@ func (s *Store) Due(folder string, lane Lane, now time.Time, limit int, skip fun
 				return nil
 			}
 			id := keyID(key)
-			if skip(id) {
+			if skip != nil && skip(id) {
 				continue
 			}
 			it, err := get(tx, id)
@@ -50,21 +50,13 @@ func (s *Store) Due(folder string, lane Lane, now time.Time, limit int, skip fun
 	return items, next, err
 }
 
-// BySource returns the newest item made from a file of a folder.
+// BySource returns the newest item made from a file of a folder that can be read.
 func (s *Store) BySource(folder, file string) (it Item, found bool, err error) {
 	err = s.view(func(tx *bolt.Tx) error {
-		var last ID
-		eachID(tx, bucketSource, joined(folder, file), func(id ID) bool {
-			last = id
-			return true
+		newest(tx, bucketSource, joined(folder, file), func(last *Item) bool {
+			it, found = *last, true
+			return false
 		})
-		if last == 0 {
-			return nil
-		}
-		if it, err = get(tx, last); err != nil {
-			return err
-		}
-		found = true
 		return nil
 	})
 	return it, found, err
@@ -112,12 +104,13 @@ func (s *Store) Each(f Filter, do func(Item) bool) error {
 		more := false
 		err := s.view(func(tx *bolt.Tx) error {
 			c := tx.Bucket(bucket).Cursor()
+			looked := 0
 			for key := seek(c, from, f.Newest); key != nil; key = step(c, f.Newest) {
 				from = bytes.Clone(key)
 				if it, err := get(tx, keyID(key)); err == nil && f.matches(&it) {
 					items = append(items, it)
 				}
-				if len(items) == portion {
+				if looked++; looked == portion {
 					more = true
 					return nil
 				}
@@ -266,56 +259,74 @@ func (s *Store) SetAside() (map[ID][]byte, error) {
 	return aside, err
 }
 
-// Check compares every index with the items and bbolt's own pages. It reads
-// everything and is for tests and repair. An empty result means all is well.
+// Check compares every index with the items, and bbolt's own pages with each
+// other. It reads everything and is for tests and repair, while nothing is
+// written. An empty result means all is well.
 func (s *Store) Check() []error {
 	var faults []error
 	err := s.view(func(tx *bolt.Tx) error {
-		for err := range tx.Check() {
+		faults = checkIndexes(tx)
+		for err := range tx.Check() { // last: it reads on a goroutine that guard does not cover
 			faults = append(faults, err)
 		}
-		want := map[string]bool{}
-		counts := map[string]uint64{}
-		err := tx.Bucket(bucketItems).ForEach(func(key, value []byte) error {
-			it, err := decodeItem(value)
-			if err != nil || it.ID != keyID(key) {
-				faults = append(faults, fmt.Errorf("item %s: %v", keyID(key), err))
-				return nil
-			}
-			for _, e := range append(fixedEntries(&it), movingEntries(&it)...) {
-				want[string(e.bucket)+"|"+string(e.key)] = true
-			}
-			if it.workable() && (!it.queuesForObject() || firstOfObject(tx, &it) == it.ID) {
-				want[string(bucketDue)+"|"+string(dueKey(&it))] = true
-			}
-			counts[string(countKey(&it))]++
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-		for _, bucket := range [][]byte{bucketOpen, bucketDue, bucketObjects, bucketSHA, bucketContent, bucketName, bucketSource} {
-			_ = tx.Bucket(bucket).ForEach(func(key, _ []byte) error {
-				name := string(bucket) + "|" + string(key)
-				if !want[name] {
-					faults = append(faults, fmt.Errorf("index %q has an entry too many", name))
-				}
-				delete(want, name)
-				return nil
-			})
-		}
-		for name := range want {
-			faults = append(faults, fmt.Errorf("index lacks %q", name))
-		}
-		return tx.Bucket(bucketCounts).ForEach(func(key, value []byte) error {
-			if got := binary.BigEndian.Uint64(value); got != counts[string(key)] {
-				faults = append(faults, fmt.Errorf("count %q is %d, should be %d", key, got, counts[string(key)]))
-			}
-			return nil
-		})
+		return nil
 	})
 	if err != nil {
 		faults = append(faults, err)
 	}
 	return faults
+}
+
+func checkIndexes(tx *bolt.Tx) (faults []error) {
+	want := map[string]bool{}
+	counts := map[string]uint64{}
+	_ = tx.Bucket(bucketItems).ForEach(func(key, _ []byte) error {
+		it, err := get(tx, keyID(key))
+		if err != nil {
+			faults = append(faults, fmt.Errorf("item %s: %w", keyID(key), err))
+			return nil
+		}
+		for _, e := range append(fixedEntries(&it), movingEntries(&it)...) {
+			want[string(e.bucket)+"|"+string(e.key)] = true
+		}
+		if it.workable() && (!it.queuesForObject() || firstOfObject(tx, &it) == it.ID) {
+			want[string(bucketDue)+"|"+string(dueKey(&it))] = true
+		}
+		counts[string(countKey(&it))]++
+		return nil
+	})
+	for _, bucket := range [][]byte{bucketOpen, bucketDue, bucketObjects, bucketSHA, bucketContent, bucketName, bucketSource} {
+		_ = tx.Bucket(bucket).ForEach(func(key, _ []byte) error {
+			name := string(bucket) + "|" + string(key)
+			if !want[name] && !keptAside(tx, bucket, key) {
+				faults = append(faults, fmt.Errorf("index %q has an entry too many", name))
+			}
+			delete(want, name)
+			return nil
+		})
+	}
+	for name := range want {
+		faults = append(faults, fmt.Errorf("index lacks %q", name))
+	}
+	_ = tx.Bucket(bucketCounts).ForEach(func(key, value []byte) error {
+		if got := binary.BigEndian.Uint64(value); got != counts[string(key)] {
+			faults = append(faults, fmt.Errorf("count %q is %d, should be %d", key, got, counts[string(key)]))
+		}
+		delete(counts, string(key))
+		return nil
+	})
+	for key, n := range counts {
+		faults = append(faults, fmt.Errorf("count %q is missing, should be %d", key, n))
+	}
+	return faults
+}
+
+// keptAside reports whether an entry belongs to an item that was set aside and
+// still stands in the way of duplicates.
+func keptAside(tx *bolt.Tx, bucket, key []byte) bool {
+	switch string(bucket) {
+	case string(bucketSHA), string(bucketContent), string(bucketName):
+		return tx.Bucket(bucketAside).Get(idKey(keyID(key))) != nil
+	}
+	return false
 }

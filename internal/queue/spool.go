@@ -74,9 +74,15 @@ func (d *Draft) Seal() (string, error) {
 }
 
 // Keep says that item id, which refers to the draft, is in the queue. A crash
-// before it leaves a .part that [Spool.Recover] keeps.
+// before it leaves a .part that [Spool.Recover] keeps. An error is no loss (on
+// Windows the draft can't be renamed while the Worker reads it): [Spool.Open]
+// finds the bytes under either name. The draft must not be discarded then.
 func (d *Draft) Keep(id ID) error {
-	return os.Rename(filepath.Join(d.spool.dir, d.name+partSuffix), filepath.Join(d.spool.dir, fullName(id, d.name)))
+	err := os.Rename(filepath.Join(d.spool.dir, d.name+partSuffix), filepath.Join(d.spool.dir, fullName(id, d.name)))
+	if err != nil {
+		return fmt.Errorf("keep in spool: %w", err)
+	}
+	return nil
 }
 
 // fullName holds the item's number too, so that a file tells whose it is.
@@ -90,9 +96,13 @@ func (d *Draft) Discard() {
 
 // Open opens the bytes of an item. It may be called any number of times.
 func (s *Spool) Open(it *Item) (*os.File, error) {
-	f, err := os.Open(filepath.Join(s.dir, fullName(it.ID, it.Spool)))
+	full := filepath.Join(s.dir, fullName(it.ID, it.Spool))
+	f, err := os.Open(full)
 	if errors.Is(err, fs.ErrNotExist) {
 		f, err = os.Open(filepath.Join(s.dir, it.Spool+partSuffix))
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		f, err = os.Open(full) // it was kept between the two looks
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read from spool: %w", err)
@@ -110,16 +120,20 @@ func (s *Spool) Remove(it *Item) error {
 	return nil
 }
 
-// Recover brings the spool in line with the queue after a stop at any moment.
-// It returns the names of files whose item the queue does not know: documents
-// that were under way when the queue was newer than it is now. They are left
-// where they are.
+// Recover brings the spool in line with the queue after a stop at any moment,
+// before anything new is accepted. It returns the names of files whose item the
+// queue does not know or can't read: documents that were under way when the
+// queue was newer, or sounder, than it is now. They are left where they are.
 func (s *Spool) Recover(store *Store) (strays []string, err error) {
 	open := map[string]ID{}
 	err = store.Each(Filter{Open: true}, func(it Item) bool {
 		open[it.Spool] = it.ID
 		return true
 	})
+	if err != nil {
+		return nil, err
+	}
+	aside, err := store.SetAside()
 	if err != nil {
 		return nil, err
 	}
@@ -130,9 +144,13 @@ func (s *Spool) Recover(store *Store) (strays []string, err error) {
 	for _, e := range entries {
 		path := filepath.Join(s.dir, e.Name())
 		if name, part := strings.CutSuffix(e.Name(), partSuffix); part {
-			if id, wanted := open[name]; wanted {
+			id, wanted := open[name]
+			switch {
+			case wanted:
 				err = errors.Join(err, os.Rename(path, filepath.Join(s.dir, fullName(id, name))))
-			} else {
+			case len(aside) > 0: // it may be of an item that can't be read
+				strays = append(strays, e.Name())
+			default:
 				err = errors.Join(err, os.Remove(path))
 			}
 			continue
@@ -141,11 +159,14 @@ func (s *Spool) Recover(store *Store) (strays []string, err error) {
 		id, parseErr := ParseID(number)
 		it, getErr := store.Get(id)
 		switch {
-		case parseErr != nil || errors.Is(getErr, ErrNotFound) || getErr == nil && it.Spool+fullSuffix != rest:
+		case parseErr != nil || getErr != nil || it.Spool+fullSuffix != rest:
 			strays = append(strays, e.Name())
-		case getErr == nil && !it.Open():
+		case !it.Open():
 			err = errors.Join(err, os.Remove(path))
 		}
+	}
+	if err != nil {
+		err = fmt.Errorf("recover spool: %w", err)
 	}
 	return strays, err
 }

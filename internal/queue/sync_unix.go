@@ -5,6 +5,8 @@ package queue
 import (
 	"errors"
 	"os"
+
+	"golang.org/x/sys/unix"
 )
 
 // syncDir makes the names in a folder durable.
@@ -14,4 +16,11 @@ func syncDir(dir string) error {
 		return err
 	}
 	return errors.Join(d.Sync(), d.Close())
+}
+
+// letGo unlocks and closes a file that bbolt had mapped when it panicked:
+// closing alone would not unlock it, since the map still holds it.
+func letGo(f *os.File) {
+	_ = unix.Flock(int(f.Fd()), unix.LOCK_UN) // it may not be locked yet
+	_ = f.Close()                             // nothing was written to it
 }

@@ -54,7 +54,6 @@ func (t Transition) perform(it *Item) error {
 
 var (
 	underWay = []State{Queued, Validated, Opened, Attached, Submitted}
-	before   = []State{Queued, Validated, Opened, Attached} // nothing submitted yet, intent or not
 	ends     = []State{Delivered, Rejected, Cancelled}
 )
 
@@ -372,7 +371,7 @@ func CancelledBy(at time.Time, report Report) Transition {
 // the very same bytes; this is where it is now.
 func SourceChanged(at time.Time, file string, source Source) Transition {
 	return Transition{name: "source-moved", from: States, at: at, note: file, guard: notFiled, apply: func(it *Item) {
-		it.File, it.Source = file, source
+		it.File, it.Source = stored(file), source
 	}}
 }
 

@@ -1,0 +1,288 @@
+// Package daemon wires the rooms of brodaemon together and runs them: folders
+// that are watched, the queue, the Worker that delivers, the control socket and
+// the status page.
+//
+// [New] opens everything that must be there for a start (the data folder, the
+// queue, the control socket, the address of the page) and fails with a plain
+// message when something is not; a folder or a portal that is out of reach is
+// no reason to fail, it is waited for. [Daemon.Run] works until its context
+// ends, and [Daemon.Close] lets go of everything, in reverse order. All
+// long-lived goroutines are started in Run.
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+
+	"brodaemon/internal/config"
+	"brodaemon/internal/control"
+	"brodaemon/internal/deliver"
+	"brodaemon/internal/queue"
+	"brodaemon/internal/secret"
+	"brodaemon/internal/status"
+	"brodaemon/internal/watch"
+)
+
+// Options are what a Daemon is made of.
+type Options struct {
+	Config  *config.Config
+	Version string
+	Logger  *zap.Logger
+	// Transport replaces the network for tests and measurements; nil = the network.
+	Transport func(config.Portal) (http.RoundTripper, error)
+	// Changed is told of every change of an item, after it is on disk. It must be quick.
+	Changed func(before, after *queue.Item)
+	// Crash is called at every named crash point, for tests. nil = nothing.
+	Crash func(point string)
+	// Policy replaces the retry and follow times of the configuration, for measurements.
+	Policy *deliver.Policy
+}
+
+// Daemon is one running brodaemon.
+type Daemon struct {
+	config  *config.Config
+	version string
+	log     *zap.Logger
+	started time.Time
+
+	metrics *status.Metrics
+	store   *queue.Store
+	worker  *deliver.Worker
+	folders []*watch.Folder
+	control net.Listener
+	page    net.Listener
+	web     *status.Server
+	strays  []string                      // spool files whose item the queue does not know
+	markers map[string]queue.FolderMemory // what each folder's marker is expected to say, from the start on
+
+	mu       sync.Mutex
+	cleanups []cleanup
+}
+
+type cleanup struct {
+	name string
+	run  func() error
+}
+
+// StartError is a fault that keeps the daemon from starting, with the exit
+// code class it belongs to.
+type StartError struct {
+	// Config says that the configuration must be changed; otherwise it is the
+	// machine (a file, a lock, an address) that must be put right.
+	Config bool
+	Err    error
+}
+
+func (e *StartError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *StartError) Unwrap() error { return e.Err }
+
+func startError(err error) error { return &StartError{Err: err} }
+
+// New opens everything a start needs. It is one straight function; each step
+// registers its clean-up at once, so that a failing step undoes those before it.
+func New(o Options) (d *Daemon, err error) {
+	if o.Logger == nil {
+		o.Logger = zap.NewNop()
+	}
+	d = &Daemon{config: o.Config, version: o.Version, log: o.Logger, started: time.Now(), metrics: status.NewMetrics(), markers: map[string]queue.FolderMemory{}}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, d.Close())
+		}
+	}()
+
+	if err := PrepareDataDir(o.Config.DataDir); err != nil {
+		return d, startError(err)
+	}
+	d.store, err = openStore(o, d.metrics)
+	if err != nil {
+		return d, startError(err)
+	}
+	d.onClose("queue", d.store.Close)
+
+	spool, err := queue.OpenSpool(o.Config.DataDir)
+	if err != nil {
+		return d, startError(err)
+	}
+	if d.strays, err = spool.Recover(d.store); err != nil {
+		return d, startError(err)
+	}
+	for _, name := range d.strays {
+		o.Logger.Error("the spool holds a document that the queue does not know; it is left there", zap.String("file", name))
+	}
+
+	if d.worker, err = d.newWorker(o, spool); err != nil {
+		return d, err
+	}
+	if err := d.newFolders(); err != nil {
+		return d, err
+	}
+
+	if d.control, err = control.Listen(o.Config.DataDir); err != nil {
+		return d, startError(err)
+	}
+	d.onClose("control socket", closeListener(d.control))
+
+	if err := d.newPage(); err != nil {
+		return d, err
+	}
+	for _, field := range o.Config.Unused() {
+		o.Logger.Warn("this setting has no effect in this version", zap.String("field", field))
+	}
+	return d, nil
+}
+
+// PrepareDataDir makes the data folder, closed to other accounts. It may be repeated.
+func PrepareDataDir(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("make the data folder: %w; make it by hand for the account brodaemon runs under, or set data_dir to another one", err)
+	}
+	return nil
+}
+
+func openStore(o Options, metrics *status.Metrics) (*queue.Store, error) {
+	logged := deliver.LogChange(o.Logger.Named("document"))
+	store, err := queue.Open(o.Config.DataDir, queue.Options{
+		Timeout: 2 * time.Second,
+		Changed: func(before, after *queue.Item) {
+			logged(before, after)
+			metrics.ItemChanged(before, after)
+			if o.Changed != nil {
+				o.Changed(before, after)
+			}
+		},
+	})
+	if errors.Is(err, queue.ErrLocked) {
+		return nil, fmt.Errorf("%w: another brodaemon runs with data folder %s", err, o.Config.DataDir)
+	}
+	return store, err
+}
+
+// newPage opens the status page's address, if one is configured.
+func (d *Daemon) newPage() error {
+	s := d.config.Status
+	if s.Listen == "" {
+		return nil
+	}
+	var password secret.String
+	if s.PasswordFile != "" {
+		var err error
+		if password, err = secret.ReadFile(s.PasswordFile); err != nil {
+			return &StartError{Config: true, Err: fmt.Errorf("status.password_file: %w", err)}
+		}
+	}
+	l, err := net.Listen("tcp", s.Listen)
+	if err != nil {
+		return startError(fmt.Errorf("open the status page: %w; choose another address in status.listen, or \"\" for no page", err))
+	}
+	d.page = l
+	d.onClose("status page", closeListener(l))
+	d.web = status.NewServer(status.Options{
+		Source: d, Actor: d.worker, Password: password, Language: d.config.Language, Version: d.version,
+		Metrics: d.metrics, Ready: d.store.Ready, Names: []string{s.Listen},
+	})
+	return nil
+}
+
+// closeListener tolerates that the server on it closed it first.
+func closeListener(l net.Listener) func() error {
+	return func() error {
+		if err := l.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+			return err
+		}
+		return nil
+	}
+}
+
+func (d *Daemon) onClose(name string, run func() error) {
+	d.cleanups = append(d.cleanups, cleanup{name, run})
+}
+
+// PageAddress is where the status page is served, "" if nowhere.
+func (d *Daemon) PageAddress() string {
+	if d.page == nil {
+		return ""
+	}
+	return d.page.Addr().String()
+}
+
+// Run works until ctx ends and returns nil then. It returns an error only when
+// a part ended by itself, which should never happen.
+func (d *Daemon) Run(ctx context.Context) error {
+	d.log.Info("started", zap.String("version", d.version), zap.String("data_dir", d.config.DataDir),
+		zap.Int("folders", len(d.folders)), zap.String("page", d.PageAddress()))
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return d.worker.Run(ctx) })
+	for _, f := range d.folders {
+		g.Go(func() error { return f.Run(ctx) })
+	}
+	g.Go(func() error { return control.Serve(ctx, d.control, d.controlHandler()) })
+	if d.web != nil {
+		g.Go(func() error { return d.web.Serve(ctx, d.page) })
+	}
+	err := g.Wait()
+	if err != nil {
+		d.log.Error("stopped by itself", zap.Error(err))
+		return err
+	}
+	d.log.Info("stopped")
+	return nil
+}
+
+// Close lets go of everything, the last opened first. It may be called twice.
+func (d *Daemon) Close() error {
+	d.mu.Lock()
+	cleanups := d.cleanups
+	d.cleanups = nil
+	d.mu.Unlock()
+	var errs []error
+	for i := len(cleanups) - 1; i >= 0; i-- {
+		if err := cleanups[i].run(); err != nil {
+			errs = append(errs, fmt.Errorf("close %s: %w", cleanups[i].name, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Busy reports whether anything is still to be done for any document, or any
+// file in a folder is still to be looked at. The demo ends on it.
+func (d *Daemon) Busy() (bool, error) {
+	open, err := d.store.List(queue.Filter{Open: true, Limit: 1})
+	if err != nil || len(open) > 0 {
+		return true, err
+	}
+	for _, f := range d.folders {
+		s := f.State()
+		if !s.Online || s.Files > 0 || s.SettlingCount > 0 || s.WaitingCount > 0 {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// ScanNow makes every folder be looked at at once.
+func (d *Daemon) ScanNow() {
+	for _, f := range d.folders {
+		f.ScanSoon()
+	}
+}
+
+// Item and Items read the queue.
+func (d *Daemon) Item(id queue.ID) (queue.Item, error) { return d.store.Get(id) }
+
+// Items returns the items that f chooses.
+func (d *Daemon) Items(f queue.Filter) ([]queue.Item, error) { return d.store.List(f) }
+
+// Worker is what people act on documents with.
+func (d *Daemon) Worker() *deliver.Worker { return d.worker }
