@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/http"
+	"sync"
 	"time"
 
 	"brodaemon/internal/archive"
@@ -71,7 +72,7 @@ func (d *Daemon) deliverFolder(o Options, f config.Folder, transports map[config
 		Name: f.Name, Root: f.Path, Project: project, Token: f.Token, Endpoint: f.Portal.BaseURL(),
 		Portal: client, Archive: files, Ordered: f.Order == "object", IncompleteTimeout: f.IncompleteTimeout,
 		Tolerated: f.IgnoreValidationErrors, Label: f.Portal.Label,
-		Settled: func(file string) { d.forget(f.Name, file) },
+		Forget: func(file string) { d.forget(f.Name, file) },
 	}, nil
 }
 
@@ -115,10 +116,33 @@ func newClient(o Options, f config.Folder, transports map[config.Portal]http.Rou
 	return client, nil
 }
 
-// tokenSecret finds a token's secret each time it is needed, so that a changed
-// one is taken up without a restart: the password file if one is configured,
-// else the systemd credential.
+// secretAge is how long a token's secret is used before it is read again:
+// often enough that a changed one works at once, seldom enough that it costs nothing.
+const secretAge = time.Second
+
+// tokenSecret finds a token's secret when it is needed, so that a changed one
+// is taken up without a restart: in the password file if one is configured,
+// else in the systemd credential.
 func tokenSecret(t config.Token) func() (secret.String, error) {
+	var mu sync.Mutex
+	var last secret.String
+	var read time.Time
+	find := readSecret(t)
+	return func() (secret.String, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if !last.Empty() && time.Since(read) < secretAge {
+			return last, nil
+		}
+		s, err := find()
+		if err == nil {
+			last, read = s, time.Now()
+		}
+		return s, err
+	}
+}
+
+func readSecret(t config.Token) func() (secret.String, error) {
 	return func() (secret.String, error) {
 		if t.PasswordFile != "" {
 			return secret.ReadFile(t.PasswordFile)

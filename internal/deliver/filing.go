@@ -50,9 +50,7 @@ func (w *Worker) file(ctx context.Context, f *folder, it queue.Item) {
 		return
 	}
 	w.crash("filed")
-	if f.Settled != nil {
-		f.Settled(it.File)
-	}
+	f.forget(it.File)
 	if err := w.spool.Remove(&filed); err != nil {
 		w.journal.notStored(&filed, err) // found again at the next start
 	}

@@ -50,13 +50,17 @@ type Decision struct {
 }
 
 // Accept takes a file in: one pass over its bytes makes the spool copy, the
-// hash, the head and the fingerprint; then the item is stored. After Taken
-// nothing of the file is needed any more to deliver it. Accept may be called
-// any number of times with the same file, from one goroutine per folder.
+// hash, the head and the fingerprint. The copy is then made durable and its item
+// stored by keepArrivals, in the order of the calls; nothing more is read from
+// the folder. Accept may be called any number of times with the same file, from
+// one goroutine per folder.
 func (w *Worker) Accept(ctx context.Context, a Arrival) Decision {
 	f := w.folders[a.Folder]
 	if f == nil {
 		return Decision{Later, "folder " + a.Folder + " is not configured", 0}
+	}
+	if t := f.trouble.Load(); t != nil && time.Since(t.at) < pauseAfterTrouble {
+		return Decision{Answer: Later, Reason: t.err.Error()}
 	}
 	known, err := w.known(a)
 	switch {
@@ -74,27 +78,107 @@ func (w *Worker) Accept(ctx context.Context, a Arrival) Decision {
 		draft.Discard()
 		return decision
 	}
-	if it.Spool, err = draft.Seal(); err != nil {
+	it.Spool = draft.Name()
+	select {
+	case f.arrivals <- arrived{a, it, draft}:
+		return decision
+	case <-ctx.Done():
 		draft.Discard()
-		return w.notTaken(a, err)
+		return Decision{Answer: Later, Reason: ErrStopping.Error()}
+	}
+}
+
+// arrived is a document that was read and copied, but is not in the queue yet.
+type arrived struct {
+	Arrival
+	item  queue.Item
+	draft *queue.Draft
+}
+
+// together is how many arrivals are made durable at once when they come fast.
+const together = 16
+
+// trouble is why arrivals of a folder could not be kept last; for a while
+// nothing is taken from it then, and the reason is shown with its files.
+type trouble struct {
+	err error
+	at  time.Time
+}
+
+const pauseAfterTrouble = 5 * time.Second
+
+// keepArrivals stores what Accept took from a folder, until ctx ends.
+func (w *Worker) keepArrivals(ctx context.Context, f *folder) {
+	for {
+		select {
+		case <-ctx.Done():
+			return // what is left is offered again at the next start
+		case first := <-f.arrivals:
+			w.keep(f, gather(first, f.arrivals))
+		}
+	}
+}
+
+// gather adds to first what is waiting already.
+func gather(first arrived, more <-chan arrived) []arrived {
+	all := []arrived{first}
+	for len(all) < together {
+		select {
+		case next := <-more:
+			all = append(all, next)
+		default:
+			return all
+		}
+	}
+	return all
+}
+
+// keep makes arrivals durable: their bytes first, then their items.
+func (w *Worker) keep(f *folder, all []arrived) {
+	drafts := make([]*queue.Draft, len(all))
+	for i := range all {
+		drafts[i] = all[i].draft
+	}
+	var sealed []arrived
+	var items []queue.Item
+	for i, err := range w.spool.SealAll(drafts...) {
+		if err != nil {
+			w.notKept(f, all[i], err)
+			continue
+		}
+		sealed, items = append(sealed, all[i]), append(items, all[i].item)
 	}
 	w.crash("spool-written")
-	stored, verdict, err := w.store.Add(time.Now(), it, w.sourceGone(f))
-	if err != nil {
-		draft.Discard()
-		return w.notTaken(a, err)
+	for i, r := range w.store.AddAll(time.Now(), items, w.sourceGone(f)) {
+		switch {
+		case r.Err != nil:
+			w.notKept(f, sealed[i], r.Err)
+			continue
+		case r.Verdict == queue.Known:
+			sealed[i].draft.Discard()
+			continue
+		}
+		w.crash("queued")
+		if err := sealed[i].draft.Keep(r.Item.ID); err != nil {
+			w.journal.notStored(&r.Item, err) // the spool finds it under its first name too
+		}
+		w.crash("spool-kept")
 	}
-	w.crash("queued")
-	if verdict == queue.Known {
-		draft.Discard()
-		return decision
-	}
-	if err := draft.Keep(stored.ID); err != nil {
-		w.journal.notStored(&stored, err) // the spool finds it under its first name too
-	}
-	w.crash("spool-kept")
 	w.Wake()
-	return decision
+}
+
+// notKept undoes an arrival; its file is where it was and is offered again.
+func (w *Worker) notKept(f *folder, a arrived, err error) {
+	a.draft.Discard()
+	f.trouble.Store(&trouble{err, time.Now()})
+	w.journal.notTaken(a.Arrival, err)
+	f.forget(a.File)
+}
+
+func (f *folder) forget(file string) {
+	if f.Forget != nil {
+		f.Forget(file)
+	}
 }
 
 // known reports whether the file, unchanged, is under way already. It spares

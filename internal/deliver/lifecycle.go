@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -54,6 +55,7 @@ func (v *visit) run(ctx context.Context) {
 
 // validate asks the portal whether the document is valid. It may be repeated freely.
 func (v *visit) validate(ctx context.Context) (more bool) {
+	began := time.Now()
 	verdict, err := v.f.Portal.Validate(v.request(ctx), v.f.Project, v.body())
 	v.w.crash("validate-answered")
 	if err != nil {
@@ -67,8 +69,17 @@ func (v *visit) validate(ctx context.Context) (more bool) {
 		}
 		ignored = verdict.Errors
 	}
-	return v.keep("validated", queue.DocumentValid(time.Now(), ignored))
+	valid := queue.DocumentValid(time.Now(), ignored)
+	if time.Since(began) < quick {
+		return v.note(valid)
+	}
+	return v.keep("", valid)
 }
+
+// quick is how long a validation may take to be asked for again rather than be
+// stored by itself: the fact is then stored with the next one, which spares the
+// disk. One that took minutes is kept at once.
+const quick = time.Second
 
 // openUpload may be repeated freely: an upload that is never submitted does
 // nothing (portal-api Q4). Its reference is stored with the next fact.
@@ -213,7 +224,8 @@ func (v *visit) failed(step string, err error) (more bool) {
 	v.tellGates(pe)
 	switch {
 	case pe.Kind == portal.Unauthorized, pe.Kind == portal.RateLimited:
-		return v.giveUpUpload(queue.Postponed(now, now, string(pe.Kind), pe.Error()))
+		v.forgetUpload()
+		return v.keep("", queue.Postponed(now, now, string(pe.Kind), pe.Error())) && false
 	case pe.Kind == portal.Refused && (v.it.State == queue.Queued || v.it.State == queue.Opened):
 		return v.keep("outcome-stored", queue.Refused(now, queue.Report{Code: "refused-by-portal", Errors: portalWords(pe), Detail: pe.Error()}))
 	case v.it.State == queue.Opened:
@@ -223,10 +235,9 @@ func (v *visit) failed(step string, err error) (more bool) {
 	}
 }
 
-// giveUpUpload stores t, and before it that an upload opened in this visit is left alone.
-func (v *visit) giveUpUpload(t queue.Transition) (more bool) {
-	v.unsaved = nil
-	return v.keep("", t) && false
+// forgetUpload leaves an upload alone that was opened in this visit and is not stored yet.
+func (v *visit) forgetUpload() {
+	v.unsaved = slices.DeleteFunc(v.unsaved, func(t queue.Transition) bool { return t.Name() == "opened" })
 }
 
 // keep stores the facts, with those that were only noted before, and reports

@@ -5,8 +5,9 @@
 //
 // Promises:
 //
-//   - What was accepted is in the spool and the queue, on disk, before Accept
-//     says Taken.
+//   - What Accept took is in the spool and the queue, on disk, in a moment, and
+//     before anything is done with it; where that fails, or the program is
+//     stopped first, the file is still in its folder and is offered again.
 //   - A delivery is submitted at most once: the intent is on disk before the
 //     call, and an answer that is not clear leads to a look-up and then to a
 //     person, never to a second call.
@@ -25,6 +26,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -41,7 +43,7 @@ var ErrStopping = errors.New("brodaemon is stopping")
 
 // Store is what the Worker needs of a queue; [*queue.Store] is one.
 type Store interface {
-	Add(at time.Time, arrival queue.Item, moved func(queue.Item) bool) (queue.Item, queue.Verdict, error)
+	AddAll(at time.Time, arrivals []queue.Item, moved func(queue.Item) bool) []queue.Arrived
 	Apply(id queue.ID, transitions ...queue.Transition) (queue.Item, error)
 	Get(id queue.ID) (queue.Item, error)
 	Due(folder string, lane queue.Lane, now time.Time, limit int, skip func(queue.ID) bool) ([]queue.Item, time.Time, error)
@@ -90,8 +92,9 @@ type Folder struct {
 	// Tolerated are the validation errors that do not keep a document from being delivered.
 	Tolerated []string
 	Label     string
-	// Settled is told when a file has left the folder, so that a new file of that name is seen as new.
-	Settled func(file string)
+	// Forget is told when a file has left the folder, so that a new file of that name is seen as new; and when a file
+	// that Accept took could not be kept after all, so that it is offered again.
+	Forget func(file string)
 }
 
 // Options are what a Worker is made of.
@@ -113,7 +116,7 @@ type Options struct {
 // which a document meets them; archive.CrashPoints lie between delivered and filed.
 var CrashPoints = []string{
 	"spool-written", "queued", "spool-kept",
-	"validate-answered", "validated",
+	"validate-answered",
 	"upload-answered", "attach-answered", "submit-intended", "submit-answered", "submitted",
 	"outcome-answered", "outcome-stored", "archived", "reason-settled", "filed", "spool-removed",
 }
@@ -135,13 +138,15 @@ type Worker struct {
 
 	mu     sync.Mutex
 	busy   map[queue.ID]bool // being worked on
-	filing map[string]bool   // folder: a document of it is being filed
+	filing map[string]int    // folder: documents of it that are being filed
 	turn   int               // which folder is asked first next time
 	wg     sync.WaitGroup
 }
 
 type folder struct {
 	Folder
+	arrivals chan arrived // taken, not stored yet
+	trouble  atomic.Pointer[trouble]
 	endpoint *endpoint
 	token    *gate
 }
@@ -165,7 +170,7 @@ func New(o Options) (*Worker, error) {
 	w := &Worker{
 		store: o.Store, spool: o.Spool, policy: o.Policy, stop: o.StopTimeout, crash: o.Crash,
 		folders: map[string]*folder{}, endpoints: map[string]*endpoint{},
-		wake: make(chan struct{}, 1), busy: map[queue.ID]bool{}, filing: map[string]bool{},
+		wake: make(chan struct{}, 1), busy: map[queue.ID]bool{}, filing: map[string]int{},
 	}
 	if o.Logger == nil {
 		o.Logger = zap.NewNop()
@@ -198,7 +203,7 @@ func New(o Options) (*Worker, error) {
 			token = &gate{first: w.policy.First, max: w.policy.Max, spread: w.policy.spread}
 			e.tokens[f.Token] = token
 		}
-		at := &folder{Folder: f, endpoint: e, token: token}
+		at := &folder{Folder: f, endpoint: e, token: token, arrivals: make(chan arrived, together)}
 		w.folders[f.Name] = at
 		w.order = append(w.order, at)
 	}
@@ -219,6 +224,9 @@ func (w *Worker) Wake() {
 func (w *Worker) Run(ctx context.Context) error {
 	calls, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cancel(ErrStopping)
+	for _, f := range w.order {
+		w.wg.Go(func() { w.keepArrivals(ctx, f) })
+	}
 	for ctx.Err() == nil {
 		next, err := w.dispatch(ctx, calls)
 		if err != nil {
@@ -315,20 +323,24 @@ func (w *Worker) start(ctx, calls context.Context, f *folder) (started bool, nex
 	return started, next, nil
 }
 
+// filers is how many documents of one folder are filed at once; a share that
+// blocks holds up no more than these.
+const filers = 2
+
 func (w *Worker) startFiling(calls context.Context, f *folder) (bool, time.Time, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.filing[f.Name] {
+	if w.filing[f.Name] >= filers {
 		return false, time.Time{}, nil
 	}
 	it, next, err := w.claim(f, queue.LaneFile)
 	if err != nil || it == nil {
 		return false, next, err
 	}
-	w.filing[f.Name] = true
+	w.filing[f.Name]++
 	w.goWork(it.ID, func() {
 		w.mu.Lock()
-		w.filing[f.Name] = false
+		w.filing[f.Name]--
 		w.mu.Unlock()
 	}, func() { w.file(calls, f, *it) })
 	return true, time.Time{}, nil

@@ -42,16 +42,49 @@ const DuplicateCode = "duplicate"
 // was; if so an arrival of the same bytes is that file under a new name. It may
 // take its time, on a share that hangs: no transaction waits for it.
 func (s *Store) Add(at time.Time, arrival Item, moved func(old Item) bool) (Item, Verdict, error) {
+	a := newAddition(at, arrival, moved)
+	return s.finish(a, s.hand(a.run, a.changes), moved)
+}
+
+// Arrived is what [Store.AddAll] made of one arrival.
+type Arrived struct {
+	Item    Item
+	Verdict Verdict
+	Err     error
+}
+
+// AddAll is Add for several arrivals in their order, which share commits. Each
+// stands by itself: an error of one concerns no other. (Only one for which
+// moved had to be asked may come after those behind it.)
+func (s *Store) AddAll(at time.Time, arrivals []Item, moved func(old Item) bool) []Arrived {
+	additions := make([]*addition, len(arrivals))
+	ops := make([]*operation, len(arrivals))
+	for i, arrival := range arrivals {
+		additions[i] = newAddition(at, arrival, moved)
+		ops[i] = s.hand(additions[i].run, additions[i].changes)
+	}
+	all := make([]Arrived, len(arrivals))
+	for i, a := range additions {
+		all[i].Item, all[i].Verdict, all[i].Err = s.finish(a, ops[i], moved)
+	}
+	return all
+}
+
+func newAddition(at time.Time, arrival Item, moved func(old Item) bool) *addition {
 	arrival.File = stored(arrival.File) // as it will be compared with the next time
-	gone := map[ID]bool{}               // what moved said
+	return &addition{at: at, arrival: &arrival, asks: moved != nil, gone: map[ID]bool{}}
+}
+
+// finish waits for the addition, and answers what it asks.
+func (s *Store) finish(a *addition, op *operation, moved func(old Item) bool) (Item, Verdict, error) {
 	for {
-		a := addition{at: at, arrival: &arrival, asks: moved != nil, gone: gone}
-		err := s.update(a.run, a.changes)
+		err := op.wait()
 		switch {
 		case errors.Is(err, errAsk):
-			gone[a.question.ID] = moved(a.question)
+			a.gone[a.question.ID] = moved(a.question)
+			op = s.hand(a.run, a.changes)
 		case err != nil:
-			return Item{}, "", fmt.Errorf("store %s of folder %s: %w", arrival.File, arrival.Folder, err)
+			return Item{}, "", fmt.Errorf("store %s of folder %s: %w", a.arrival.File, a.arrival.Folder, err)
 		default:
 			return a.item, a.verdict, nil
 		}

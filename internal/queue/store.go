@@ -235,17 +235,29 @@ type operation struct {
 
 // update hands run to the committing goroutine and waits until it is on disk.
 func (s *Store) update(run func(tx *bolt.Tx) error, changes func() (before, after *Item)) error {
+	return s.hand(run, changes).wait()
+}
+
+// hand is update without the waiting: what is handed over first is written first.
+func (s *Store) hand(run func(tx *bolt.Tx) error, changes func() (before, after *Item)) *operation {
 	op := &operation{run: run, changes: changes, done: make(chan struct{})}
 	s.mu.RLock()
-	if s.closed || s.readOnly {
-		defer s.mu.RUnlock()
-		if s.closed {
-			return ErrClosed
-		}
-		return errReadOnly
+	defer s.mu.RUnlock()
+	switch {
+	case s.closed:
+		op.err = ErrClosed
+		close(op.done)
+	case s.readOnly:
+		op.err = errReadOnly
+		close(op.done)
+	default:
+		s.ops <- op
 	}
-	s.ops <- op
-	s.mu.RUnlock()
+	return op
+}
+
+// wait returns how the operation ended, once it has.
+func (op *operation) wait() error {
 	<-op.done
 	return op.err
 }

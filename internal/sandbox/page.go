@@ -64,27 +64,27 @@ var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
 <meta name="viewport" content="width=device-width"><style>
 body{font:15px/1.4 system-ui,sans-serif;margin:2em auto;max-width:75em;padding:0 1em;color:#222}
 table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.25em .7em;border-bottom:1px solid #ddd;vertical-align:top}
-th{background:#f3f3f3}.note{background:#fff4cf;padding:.6em 1em}.bad{color:#a00}.good{color:#060}small{color:#666}
+th{background:#f3f3f3}.t{white-space:nowrap}.note{background:#fff4cf;padding:.6em 1em}.bad{color:#a00}.good{color:#060}small{color:#666}
 </style></head><body>
 <h1>Zandbak Bronhouderportaal</h1>
 <p class="note">Dit is niet het Bronhouderportaal maar een nagebouwde omgeving om mee te proberen. Niets hiervan bereikt de BRO,
 en alles verdwijnt als het programma stopt. De API staat op <code>{{.Origin}}/api/v2</code>.</p>
 <h2>Projecten</h2>
-<table><tr><th>Nummer</th><th>Naam</th><th>Bronhouder</th><th></th></tr>
+<table><tr><th>Nummer</th><th>Naam</th><th>Bronhouder</th><th>Toegang</th></tr>
 {{range .Projects}}<tr><td>{{.ID}}</td><td>{{.Name}}</td><td>{{.Owner.Name}} <small>KvK {{.Owner.KvK}}</small></td><td>{{if .Closed}}gesloten{{else}}open{{end}}</td></tr>
 {{end}}</table>
 <h2>Leveringen</h2>
 <p>{{.Total}} aangeleverd, {{.Objects}} registratieobjecten; de nieuwste eerst. <a href="/">Verversen</a></p>
 <table><tr><th>Levering</th><th>Project</th><th>Status</th><th>Gewijzigd</th><th>Brondocumenten</th></tr>
 {{range .Deliveries}}<tr><td>{{.Identifier}}{{with .Label}}<br><small>{{.}}</small>{{end}}</td><td>{{.Project}}</td>
-<td>{{.Status}}{{if .Held}}<br><small>wacht op een mens: {{.Waiting}}</small>{{end}}</td><td>{{clock .Changed}}</td>
+<td>{{.Status}}{{if .Held}}<br><small>wacht op een mens: {{.Waiting}}</small>{{end}}</td><td class="t">{{clock .Changed}}</td>
 <td>{{range .Documents}}{{.Filename}} <span class="{{if .Errors}}bad{{else if .BROID}}good{{end}}">{{.Status}}</span>
 {{with .BROID}}{{.}}{{end}} <small>{{.RequestReference}}</small>{{range .Errors}}<br><small class="bad">{{.}}</small>{{end}}<br>{{end}}</td></tr>
 {{else}}<tr><td colspan="5">Nog geen leveringen.</td></tr>
 {{end}}</table>
 <h2>Laatste verzoeken</h2>
 <table><tr><th>Tijd</th><th>Verzoek</th><th>Antwoord</th><th>Bijzonderheden</th></tr>
-{{range .Requests}}<tr><td>{{clock .At}}</td><td>{{.Method}} {{.Path}}{{with .Query}}?{{.}}{{end}}</td><td>{{if .Status}}{{.Status}}{{else}}geen{{end}}</td>
+{{range .Requests}}<tr><td class="t">{{clock .At}}</td><td>{{.Method}} {{.Path}}{{with .Query}}?{{.}}{{end}}</td><td>{{if .Status}}{{.Status}}{{else}}geen{{end}}</td>
 <td>{{.Reason}}{{with .Fault}} <b>{{.}}</b>{{end}}</td></tr>
 {{end}}</table>
 </body></html>

@@ -104,6 +104,46 @@ func TestBounds(t *testing.T) {
 	hashOnly.must(404, "GET", api("brondocumenten/%d", firstDocument), nil)
 }
 
+func TestOtherProjectsDeliveriesAreNotThere(t *testing.T) {
+	c := newClient(t, defaults(func(o *Options) {
+		o.Tokens[0].Projects = append(o.Tokens[0].Projects, NeighbourProject)
+		o.HoldBefore = actionCheck
+	}))
+	id := c.deliver(well("van ons"))
+	other := fmt.Sprintf("/api/v2/%d/", NeighbourProject)
+	c.must(404, "GET", other+"leveringen/"+id, nil)
+	c.must(404, "GET", other+fmt.Sprintf("brondocumenten/%d", firstDocument), nil)
+	c.must(404, "GET", other+"leveringen?actie=CONTROLEREN", nil)
+	c.must(200, "GET", api("brondocumenten/%d", firstDocument), nil)
+}
+
+func TestDocumentOfAnnouncedSizeIsNotRead(t *testing.T) {
+	c := newClient(t, defaults(func(o *Options) { o.MaxDocument = 1000 }))
+	header, _ := c.must(201, "POST", api("uploads"), nil)
+	c.must(413, "POST", header.Get("Location")+"/brondocumenten", make([]byte, 1001))
+	requests := c.server.Requests()
+	if got := requests[len(requests)-1].BodySize; got != 0 {
+		t.Errorf("%d bytes of it were read", got)
+	}
+}
+
+func TestDeletedEventMayComeAgain(t *testing.T) {
+	c := newClient(t, defaults(nil))
+	event := level("GMW000000100001", "2024-01-01")
+	deletion := bytes.ReplaceAll(event, []byte("registrationRequest"), []byte("deleteRequest"))
+	for _, document := range [][]byte{event, deletion, event} {
+		if got := c.status(c.deliver(document)); got != "DOORGELEVERD OPGENOMEN_LVBRO" {
+			t.Fatalf("%s: %s", document, got)
+		}
+	}
+	construction := gmw("weg", "GMW000000100002", "GMW_Construction", "")
+	construction = bytes.ReplaceAll(construction, []byte("registrationRequest"), []byte("deleteRequest"))
+	c.deliver(construction)
+	if got := c.status(c.deliver(level("GMW000000100002", "2024-01-01"))); got != "GEVALIDEERD NIET_VALIDE" {
+		t.Errorf("an addition to a deleted object: %s", got)
+	}
+}
+
 func TestPage(t *testing.T) {
 	var logged []Request
 	c := newClient(t, defaults(func(o *Options) {
@@ -134,7 +174,12 @@ func TestPage(t *testing.T) {
 
 func TestManage(t *testing.T) {
 	closed := newClient(t, defaults(nil))
-	closed.must(404, "POST", "/sandbox/approve/0000182701", nil)
+	closed.server.Change(func(sw *Switches) { sw.HoldBefore = actionCheck })
+	waiting := closed.deliver(well("wacht"))
+	closed.must(404, "POST", "/sandbox/approve/"+waiting, nil)
+	if got := closed.status(waiting); got != "GEVALIDEERD VALIDE" {
+		t.Errorf("approved through a path that is not open: %s", got)
+	}
 
 	c := newClient(t, defaults(func(o *Options) { o.Manage = true; o.HoldBefore = actionApprove }))
 	first, second, third := c.deliver(well("a")), c.deliver(well("b")), c.deliver(well("c"))
@@ -219,7 +264,7 @@ func TestConcurrentUse(t *testing.T) {
 	}
 }
 
-// nobody is a writer that forgets, so that benchmarks and fuzzing measure the server alone.
+// serve calls the server as net/http would.
 func serve(s *Server, req *http.Request) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
 	s.ServeHTTP(w, req)

@@ -149,7 +149,6 @@ func (p *state) planRegistrations(sw *Switches, d *delivery, at time.Time) {
 
 // step completes the next step of a delivery.
 func (p *state) step(sw *Switches, d *delivery, at time.Time) {
-	d.held = false // if it was, nobody came in time
 	switch d.stage {
 	case stageSubmitted:
 		if !p.validateAll(sw, d, at) {
@@ -223,8 +222,7 @@ func (p *state) register(sw *Switches, d *delivery, doc *document, at time.Time)
 	}
 	late := doc.half // the delivery has ended already
 	doc.settled, doc.changed = true, at
-	doc.errors = p.refusal(sw, d, doc)
-	if len(doc.errors) > 0 {
+	if doc.errors = p.refusal(sw, d, doc); len(doc.errors) > 0 {
 		doc.status = sw.RefusedDocument
 	} else {
 		p.enter(d, doc, at)

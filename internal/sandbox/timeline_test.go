@@ -124,6 +124,25 @@ func TestManualMarkWaitsAWhile(t *testing.T) {
 	})
 }
 
+// A document that is registered late must not stand for one that is not yet decided on.
+func TestLateRegistrationDoesNotEndTheDelivery(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newClient(t, defaults(func(o *Options) {
+			o.HalfState, o.HalfStateFor = HalfStateSilent, time.Minute
+			o.Timeline.PerObject = time.Hour
+		}))
+		id := c.deliver(well("meteen"), level("GMW000000100001", "2024-01-01"), level("GMW000000100001", "2024-01-02"))
+		time.Sleep(30 * time.Minute)
+		if got := c.status(id); got != "VASTGESTELD OPGENOMEN_LVBRO OPGENOMEN_LVBRO GEACCORDEERD" {
+			t.Errorf("while the last waits for its object: %s", got)
+		}
+		time.Sleep(31 * time.Minute)
+		if got := c.status(id); got != "DOORGELEVERD OPGENOMEN_LVBRO OPGENOMEN_LVBRO OPGENOMEN_LVBRO" {
+			t.Errorf("in the end: %s", got)
+		}
+	})
+}
+
 // A deleted delivery must not be registered by what was planned for it.
 func TestNothingHappensToADeletedDelivery(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
