@@ -129,7 +129,9 @@ func New(o Options) (*Archive, error) {
 	if zone == nil {
 		zone = time.Local
 	}
-	return &Archive{opt: o, zone: zone, sys: realSystem}, nil
+	sys := realSystem
+	sys.syncDir = newTogether(syncDir).syncDir
+	return &Archive{opt: o, zone: zone, sys: sys}, nil
 }
 
 // Document is what is to be filed.

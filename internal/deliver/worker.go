@@ -323,9 +323,9 @@ func (w *Worker) start(ctx, calls context.Context, f *folder) (started bool, nex
 	return started, next, nil
 }
 
-// filers is how many documents of one folder are filed at once; a share that
-// blocks holds up no more than these.
-const filers = 2
+// filers is how many documents of one folder are filed at once, so that they
+// share what syncing costs; a share that blocks holds up no more than these.
+const filers = 8
 
 func (w *Worker) startFiling(calls context.Context, f *folder) (bool, time.Time, error) {
 	w.mu.Lock()
