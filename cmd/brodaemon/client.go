@@ -144,7 +144,7 @@ func (r *fileReader) Rows(_ context.Context, f queue.Filter) ([]status.Row, erro
 func (r *fileReader) Detail(_ context.Context, id queue.ID) (status.Detail, error) {
 	it, err := r.store.Get(id)
 	if err != nil {
-		return status.Detail{}, exit(exitNotSo, "document %s: %w", id, err)
+		return status.Detail{}, exit(exitNotSo, "%w", err)
 	}
 	return status.DetailOf(&it), nil
 }

@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"path"
 	"path/filepath"
 	"strings"
 	"time"
@@ -23,6 +22,7 @@ import (
 	"brodaemon/internal/control"
 	"brodaemon/internal/queue"
 	"brodaemon/internal/status"
+	"brodaemon/internal/watch"
 )
 
 func newDeliverCommand(g *globals) *cobra.Command {
@@ -51,6 +51,9 @@ must decide) ends it with exit code 1.`,
 				return err
 			}
 			remote := newClient(c)
+			if err := readyToPut(cmd.Context(), remote, f, args); err != nil {
+				return err
+			}
 			sent := make([]*sending, 0, len(args))
 			for _, file := range args {
 				before := newestID(cmd.Context(), remote, f)
@@ -104,15 +107,48 @@ func newestID(ctx context.Context, remote *client, f config.Folder) queue.ID {
 // matchesFolder refuses names that the folder would never take.
 func matchesFolder(f config.Folder, files []string) error {
 	for _, file := range files {
-		name := strings.ToLower(filepath.Base(file))
-		taken := false
-		for _, pattern := range f.Include {
-			ok, _ := path.Match(strings.ToLower(pattern), name) // checked when the configuration was read
-			taken = taken || ok
+		if ok, _ := watch.WouldTake(filepath.Base(file), f.Include); !ok {
+			return exit(exitNotSo, "%s would never be taken from folder %s, which takes %s, and no temporary or system names", line(file), f.Name, strings.Join(f.Include, ", "))
 		}
-		if !taken {
-			return exit(exitNotSo, "%s would never be taken from folder %s, which takes %s", line(file), f.Name, strings.Join(f.Include, ", "))
+	}
+	return nil
+}
+
+// readyToPut finds out beforehand what would stop the second file after the
+// first was put: then nothing is put at all. A folder that the daemon finds
+// offline may be the empty place of a share that is not connected, in which a
+// document would be lost from sight.
+func readyToPut(ctx context.Context, remote *client, f config.Folder, files []string) error {
+	now, err := remote.Status(ctx) // without a daemon nobody can tell
+	for _, at := range now.Folders {
+		// without a reason it has not been looked at yet: the daemon has only just started
+		if err == nil && at.Name == f.Name && !at.Online && at.Reason != "" {
+			return exit(exitCantWrite, "nothing was put into folder %s, which is offline: %s", f.Name, at.Reason)
 		}
+	}
+	seen := map[string]string{}
+	for _, file := range files {
+		name := filepath.Base(file)
+		if other, ok := seen[strings.ToLower(name)]; ok {
+			return fmt.Errorf("%s and %s would have the same name in folder %s: deliver them one after the other; %w", line(other), line(file), f.Name, errUsage)
+		}
+		seen[strings.ToLower(name)] = file
+		if info, err := os.Stat(file); err != nil {
+			return exit(exitNotSo, "%w", err)
+		} else if !info.Mode().IsRegular() {
+			return exit(exitNotSo, "%s is not a file", line(file))
+		}
+		if err := free(filepath.Join(f.Path, name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// free refuses a name that is taken in the folder.
+func free(target string) error {
+	if _, err := os.Lstat(target); err == nil {
+		return exit(exitCantWrite, "%s lies in the folder already; it is left as it is, and nothing was put over it", line(target))
 	}
 	return nil
 }
@@ -129,8 +165,8 @@ func put(file string, f config.Folder) (*sending, error) {
 		return nil, exit(exitNotSo, "%s is not a file", file)
 	}
 	target := filepath.Join(f.Path, filepath.Base(file))
-	if _, err := os.Lstat(target); err == nil {
-		return nil, exit(exitCantWrite, "%s lies in the folder already; it is left as it is, and nothing was put over it", target)
+	if err := free(target); err != nil {
+		return nil, err
 	}
 	var b [6]byte
 	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
@@ -208,8 +244,12 @@ func (s *sending) refresh(ctx context.Context, remote *client, f config.Folder) 
 		return err
 	}
 	if len(rows) > 0 {
-		if id, err := queue.ParseID(rows[0].ID); err == nil && id > s.after {
-			s.row = &rows[0]
+		id, err := queue.ParseID(rows[0].ID)
+		// an older one is this file all the same when the queue took it for that
+		// document's file under a new name, or back under its old one
+		adopted := rows[0].File == s.file && rows[0].Filed == ""
+		if err == nil && (id > s.after || adopted) {
+			s.row, s.after = &rows[0], min(s.after, id-1)
 		}
 	}
 	return nil

@@ -133,13 +133,14 @@ Try it without a token or a network:  brodaemon demo`,
 	}
 	root.PersistentFlags().StringVar(&g.configFile, "config", "", "configuration `file` (else $"+config.FileVariable+", else the system's place for it)")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return fmt.Errorf("%w; %w (brodaemon %s --help)", err, errUsage, cmd.Name())
+		return fmt.Errorf("%w; %w (%s --help)", err, errUsage, cmd.CommandPath())
 	})
 	root.AddCommand(
 		newRunCommand(g), newDemoCommand(), newSandboxCommand(),
 		newStatusCommand(g), newQueueCommand(g),
 		newValidateCommand(g), newDeliverCommand(g), newFolderCommand(g), newVersionCommand(),
 	)
+	root.InitDefaultCompletionCmd() // here, so that it too wants its subcommand
 	requireSubcommand(root)
 	return root
 }
@@ -153,7 +154,7 @@ func requireSubcommand(cmd *cobra.Command) {
 	if args := cmd.Args; args != nil {
 		cmd.Args = func(cmd *cobra.Command, given []string) error {
 			if err := args(cmd, given); err != nil {
-				return fmt.Errorf("%w; %w (brodaemon %s --help)", err, errUsage, cmd.Name())
+				return fmt.Errorf("%w; write: %s; %w", err, cmd.UseLine(), errUsage)
 			}
 			return nil
 		}

@@ -6,11 +6,13 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"brodaemon/internal/portal"
 	"brodaemon/internal/queue"
 	"brodaemon/internal/status"
 )
@@ -94,7 +96,7 @@ func printRows(w io.Writer, rows []status.Row) {
 		if !r.NextAttempt.IsZero() {
 			next = r.NextAttempt.Local().Format("01-02 15:04:05")
 		}
-		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.ID, r.Folder, line(r.File), dash(line(r.Type)), state, dash(line(r.BROID)), dash(line(r.DeliveryID)), next, shortened(line(r.LastError), 100))
+		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.ID, r.Folder, shortened(line(r.File), 60), dash(line(r.Type)), state, dash(line(r.BROID)), dash(line(r.DeliveryID)), next, shortened(line(r.LastError), 100))
 	}
 	tw.Flush()
 }
@@ -257,14 +259,20 @@ func newActCommand(g *globals, name, short, done string) *cobra.Command {
 	return cmd
 }
 
+// reasons are the kinds of error after which a document waits by itself, as
+// `queue retry --reason` names them.
+var reasons = []string{
+	string(portal.Unavailable), string(portal.RateLimited), string(portal.Unauthorized), string(portal.Gone), string(portal.Conflict),
+	string(portal.Refused), string(portal.Unexpected), string(portal.Local), string(portal.Interrupted), "uncertain", "filing",
+}
+
 func newQueueRetryCommand(g *globals) *cobra.Command {
 	var all, asJSON bool
 	var folder, reason string
 	cmd := &cobra.Command{
 		Use: "retry ID… | --all", Short: "Try documents now instead of at their next attempt",
 		Long: `Try documents now. A portal or token that is left alone after failures is tried at
-once too. --reason chooses by the kind of the last error: unavailable, rate-limited,
-unauthorized, unexpected, uncertain, filing.`,
+once too. --reason chooses by the kind of the last error: ` + strings.Join(reasons, ", ") + `.`,
 		Example: "  brodaemon queue retry 17\n  brodaemon queue retry --all --folder zwolle",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
@@ -274,6 +282,8 @@ unauthorized, unexpected, uncertain, filing.`,
 				return fmt.Errorf("give the numbers of documents, or --all; %w", errUsage)
 			case !all && (folder != "" || reason != ""):
 				return fmt.Errorf("--folder and --reason go with --all; %w", errUsage)
+			case reason != "" && !slices.Contains(reasons, reason):
+				return fmt.Errorf("there is no reason %q; the reasons are %s; %w", reason, strings.Join(reasons, ", "), errUsage)
 			case !all:
 				return act(cmd, g, args, "retry", "is tried now", nil, asJSON)
 			}

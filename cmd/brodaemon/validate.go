@@ -107,6 +107,8 @@ func validate(ctx context.Context, client *portal.Client, f config.Folder, file 
 	switch {
 	case errors.As(err, &pe) && pe.Kind == portal.Refused:
 		v.Errors = append(v.Errors, pe.Error())
+	case errors.As(err, &pe) && pe.Hint() != "":
+		return v, fmt.Errorf("%w. What to do: %s", err, pe.Hint())
 	case err != nil:
 		return v, err
 	default:

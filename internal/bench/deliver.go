@@ -206,7 +206,17 @@ status: { listen: "" }
 	return s, nil
 }
 
-func (s *site) remove() { _ = os.RemoveAll(s.dir) }
+// left are the sites that were measured. They are removed when all is over: on
+// ext4 a file is slow to make shortly after many were deleted.
+var left []string
+
+func (s *site) remove() { left = append(left, s.dir) }
+
+func removeSites() {
+	for _, dir := range left {
+		_ = os.RemoveAll(dir)
+	}
+}
 
 // runDaemon delivers the documents of a full folder, from the daemon's start to
 // the last document in done/.

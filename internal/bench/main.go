@@ -33,6 +33,7 @@ func main() {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
+	defer removeSites()
 	var err error
 	switch {
 	case *child == "deliver":
@@ -44,6 +45,7 @@ func main() {
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
+		removeSites()
 		os.Exit(1)
 	}
 }

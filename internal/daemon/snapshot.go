@@ -112,18 +112,29 @@ func watched(f *status.Folder, w watch.State) {
 }
 
 func (d *Daemon) gates() (portals []status.Portal, tokens []status.Token) {
-	seenPortal, seenToken := map[string]bool{}, map[string]bool{}
+	seenPortal, tokenAt := map[string]bool{}, map[string]int{}
 	for _, f := range d.worker.Status() {
 		if !seenPortal[f.Portal] {
 			seenPortal[f.Portal] = true
 			portals = append(portals, status.Portal{Address: f.Portal, Environment: f.Environment, Up: f.PortalPause == nil, Pause: f.PortalPause})
 		}
-		if key := f.Portal + " " + f.Token; !seenToken[key] {
-			seenToken[key] = true
+		// a token is paused per project; it is shown as paused if it is for any
+		if i, seen := tokenAt[f.Portal+" "+f.Token]; !seen {
+			tokenAt[f.Portal+" "+f.Token] = len(tokens)
 			tokens = append(tokens, status.Token{Name: f.Token, Portal: f.Portal, Paused: f.TokenPause != nil, Pause: f.TokenPause})
+		} else if tokens[i].Pause == nil {
+			tokens[i].Paused, tokens[i].Pause = f.TokenPause != nil, f.TokenPause
 		}
 	}
 	return portals, tokens
+}
+
+// documents counts them in words.
+func documents(n int) string {
+	if n == 1 {
+		return "1 document"
+	}
+	return fmt.Sprintf("%d documents", n)
 }
 
 // conditions are those of the running daemon.
@@ -190,12 +201,12 @@ func queueConditions(c *config.Config, store *queue.Store, counts []queue.Count)
 		hold       queue.Hold
 		text, hint string
 	}{
-		{queue.HoldUncertain, "%d documents may or may not have been submitted", "look in the portal, then answer with `brodaemon queue resolve`; see `brodaemon queue list --state attached`"},
-		{queue.HoldDuplicate, "%d documents would register an object a second time", "decide with `brodaemon queue release` or `brodaemon queue cancel`"},
-		{queue.HoldPerson, "%d documents are held for a person", "see `brodaemon queue list`"},
+		{queue.HoldUncertain, "%s may or may not have been submitted", "look in the portal, then answer with `brodaemon queue resolve`; see `brodaemon queue list --state attached`"},
+		{queue.HoldDuplicate, "%s would register an object a second time", "decide with `brodaemon queue release` or `brodaemon queue cancel`"},
+		{queue.HoldPerson, "%s held for a person", "see `brodaemon queue list`"},
 	} {
 		if n := held[h.hold]; n > 0 {
-			all = append(all, status.Condition{Code: "held-" + string(h.hold), Text: fmt.Sprintf(h.text, n), Hint: h.hint, N: n})
+			all = append(all, status.Condition{Code: "held-" + string(h.hold), Text: fmt.Sprintf(h.text, documents(n)), Hint: h.hint, N: n})
 		}
 	}
 	for _, folder := range slices.Sorted(maps.Keys(lost)) {

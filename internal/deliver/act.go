@@ -84,15 +84,30 @@ func (w *Worker) ResolveDelivered(id queue.ID, number string) (queue.Item, error
 		return queue.Item{}, err
 	}
 	now := time.Now()
-	defer w.Wake()
-	return w.store.Apply(id, queue.DeliverySubmitted(now, number, "a person looked it up", now))
+	return w.resolve(id, queue.DeliverySubmitted(now, number, "a person looked it up", now))
 }
 
 // ResolveNotDelivered stores a person's answer that the portal does not have
 // the uncertain document; it is submitted again.
 func (w *Worker) ResolveNotDelivered(id queue.ID) (queue.Item, error) {
+	return w.resolve(id, queue.NotDelivered(time.Now()))
+}
+
+// resolve stores a person's answer, but not while the portal is being asked: an
+// answer that is on its way from there would be lost, and with "not delivered"
+// a delivery that was made after all would be made again.
+func (w *Worker) resolve(id queue.ID, answer queue.Transition) (queue.Item, error) {
 	defer w.Wake()
-	return w.store.Apply(id, queue.NotDelivered(time.Now()))
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.busy[id] {
+		it, err := w.store.Get(id)
+		if err == nil {
+			err = &queue.TransitionError{ID: id, Transition: answer.Name(), State: it.State, Why: "the portal is being asked about it at this moment; try again in a minute"}
+		}
+		return it, err
+	}
+	return w.store.Apply(id, answer)
 }
 
 // deliveryNumber checks and completes a number typed by a person: the portal's

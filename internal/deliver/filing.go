@@ -12,8 +12,9 @@ import (
 )
 
 // file moves a document that has its outcome to done/ or failed/. A failure is
-// tried again for ever and changes nothing at the portal.
-func (w *Worker) file(ctx context.Context, f *folder, it queue.Item) {
+// tried again for ever and changes nothing at the portal. It reports whether
+// what happened could be stored.
+func (w *Worker) file(ctx context.Context, f *folder, it queue.Item) (stored bool) {
 	// the archive wants the moment of the outcome, the same at each try: it names the dated folder
 	now, settled := time.Now(), it.Times.Settled
 	doc := archive.Document{
@@ -34,20 +35,21 @@ func (w *Worker) file(ctx context.Context, f *folder, it queue.Item) {
 		}
 	}
 	if err != nil && errors.Is(context.Cause(ctx), ErrStopping) {
-		return // given back as it was
+		return true // given back as it was
 	}
 	if err != nil {
 		next := now.Add(w.policy.backoff(it.Attempts + 1))
 		if _, err := w.store.Apply(it.ID, queue.FilingFailed(now, next, err.Error())); err != nil {
 			w.journal.notStored(&it, err)
+			return false
 		}
-		return
+		return true
 	}
 	w.crash("reason-settled")
 	filed, err := w.store.Apply(it.ID, queue.Filed(time.Now(), placed.Path, placed.Beside))
 	if err != nil {
 		w.journal.notStored(&it, err)
-		return
+		return false
 	}
 	w.crash("filed")
 	f.forget(it.File)
@@ -55,6 +57,7 @@ func (w *Worker) file(ctx context.Context, f *folder, it queue.Item) {
 		w.journal.notStored(&filed, err) // found again at the next start
 	}
 	w.crash("spool-removed")
+	return true
 }
 
 // settleEarlier takes away the reasons of the failed attempts that this
@@ -84,7 +87,7 @@ func (w *Worker) settleEarlier(ctx context.Context, f *folder, it *queue.Item) e
 // receipts, `queue show --json` and `export` share.
 func ReceiptOf(it *queue.Item, filed time.Time) archive.Receipt {
 	r := archive.Receipt{
-		ID: it.ID.String(), File: it.File, Folder: it.Folder, Project: it.Project, SHA256: it.SHA256, Size: it.Source.Size,
+		ID: it.ID.String(), File: it.File, Folder: it.Folder, Project: projectOf(it), SHA256: it.SHA256, Size: it.Source.Size,
 		Type: it.Type, Request: it.Request, SubDocument: it.SubDocument, RequestReference: it.RequestReference,
 		AccountableParty: it.AccountableParty, Outcome: archive.Outcome(Outcome(it)), Environment: it.Environment,
 		BROID: it.BROID, TransactionID: it.TransactionID, Attempts: it.Tries, IgnoredErrors: it.IgnoredErrors,
@@ -111,6 +114,15 @@ func ReceiptOf(it *queue.Item, filed time.Time) archive.Receipt {
 	return r
 }
 
+// projectOf is the project a document is at the portal under; before it is
+// there, the one it was taken in for.
+func projectOf(it *queue.Item) string {
+	if it.Upload != nil && it.Upload.Project != "" {
+		return it.Upload.Project
+	}
+	return it.Project
+}
+
 // Outcome is the word for how an item ended: delivered, rejected, cancelled or
 // duplicate; empty while it is under way.
 func Outcome(it *queue.Item) string {
@@ -125,6 +137,22 @@ func Outcome(it *queue.Item) string {
 
 // reasonOf is what the file beside a failed document says.
 func (w *Worker) reasonOf(it *queue.Item) archive.Reason {
+	r := ReasonOf(it)
+	if it.Report == nil || it.Report.DuplicateOf == 0 {
+		return r
+	}
+	if first, err := w.store.Get(it.Report.DuplicateOf); err == nil {
+		r.DuplicateOf.File, r.DuplicateOf.BROID, r.DuplicateOf.When = first.File, first.BROID, first.Times.Queued
+		if first.Delivery != nil {
+			r.DuplicateOf.DeliveryID = first.Delivery.ID
+		}
+	}
+	return r
+}
+
+// ReasonOf says why an item ended in failed/, as far as the item itself knows:
+// of the document it duplicates only the number.
+func ReasonOf(it *queue.Item) archive.Reason {
 	report := queue.Report{}
 	if it.Report != nil {
 		report = *it.Report
@@ -133,7 +161,7 @@ func (w *Worker) reasonOf(it *queue.Item) archive.Reason {
 		Code: archive.ReasonCode(report.Code), ID: it.ID.String(), File: it.File, Folder: it.Folder,
 		Environment: it.Environment, When: it.Times.Settled, SHA256: it.SHA256,
 		PortalErrors: report.Errors, Detail: report.Detail, Offset: report.Offset, Line: report.Line,
-		RequestReference: it.RequestReference, Type: it.Type, Request: it.Request, BROID: it.BROID, Project: it.Project,
+		RequestReference: it.RequestReference, Type: it.Type, Request: it.Request, BROID: it.BROID, Project: projectOf(it),
 	}
 	if it.SourceDocument != nil {
 		r.PortalDocumentID = it.SourceDocument.ID
@@ -146,12 +174,6 @@ func (w *Worker) reasonOf(it *queue.Item) archive.Reason {
 	}
 	if report.DuplicateOf != 0 {
 		r.DuplicateOf = archive.Earlier{ID: report.DuplicateOf.String()}
-		if first, err := w.store.Get(report.DuplicateOf); err == nil {
-			r.DuplicateOf.File, r.DuplicateOf.BROID, r.DuplicateOf.When = first.File, first.BROID, first.Times.Queued
-			if first.Delivery != nil {
-				r.DuplicateOf.DeliveryID = first.Delivery.ID
-			}
-		}
 	}
 	return r
 }

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// gate stands before a portal, and before each token of it. When it is shut,
+// gate stands before a portal, and before each token's access to a project of it. When it is shut,
 // documents wait without using up attempts; at growing intervals one document
 // is let through to see whether the trouble is over.
 type gate struct {
@@ -17,6 +17,7 @@ type gate struct {
 	since    time.Time
 	until    time.Time
 	interval time.Duration
+	asked    time.Time // the portal asked to be left alone until then
 	probing  bool
 	failures int
 }
@@ -50,10 +51,14 @@ func (g *gate) leave() {
 }
 
 // pass reports that there was a good answer. It returns how long the gate had
-// been shut, 0 if it was open.
+// been shut, 0 if it was open or stays shut: a document that was under way when
+// the portal asked for rest does not end that rest.
 func (g *gate) pass(now time.Time) (shut time.Duration) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.reason != "" && now.Before(g.asked) {
+		return 0
+	}
 	if g.reason != "" {
 		shut = max(now.Sub(g.since), 1)
 	}
@@ -88,8 +93,11 @@ func (g *gate) shut(now time.Time, reason string, wait time.Duration) (fresh boo
 		g.interval = min(max(g.interval*2, g.first), g.max)
 		g.until = now.Add(g.spread(g.interval))
 	}
-	if at := now.Add(wait); at.After(g.until) {
-		g.until = at
+	if at := now.Add(wait); wait > 0 && at.After(g.asked) {
+		g.asked = at
+	}
+	if g.asked.After(g.until) {
+		g.until = g.asked
 	}
 	g.reason, g.probing = reason, false
 	return fresh
@@ -100,7 +108,7 @@ func (g *gate) knock(now time.Time) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.reason != "" {
-		g.until, g.interval = now, 0
+		g.until, g.asked, g.interval = now, now, 0
 	}
 }
 

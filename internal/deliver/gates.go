@@ -19,6 +19,14 @@ func asPortalError(err error) *portal.Error {
 	return &portal.Error{Kind: portal.Local, Err: err}
 }
 
+// told is what people are told of a failure: what went wrong, and what to do.
+func told(pe *portal.Error) string {
+	if hint := pe.Hint(); hint != "" {
+		return pe.Error() + ". What to do: " + hint
+	}
+	return pe.Error()
+}
+
 // passed: the portal answered this token properly.
 func (v *visit) passed() {
 	v.answered = true
@@ -48,26 +56,27 @@ func (v *visit) tellGates(pe *portal.Error) {
 	case portal.Unavailable:
 		v.f.token.leave()
 		if pe.RetryAfter > 0 {
-			e.gate.shut(now, pe.Error(), pe.RetryAfter)
-		} else if e.gate.strike(now, pe.Error()) {
+			e.gate.shut(now, told(pe), pe.RetryAfter)
+		} else if e.gate.strike(now, told(pe)) {
 			v.w.journal.portalDown(e, pe)
 		}
 	case portal.RateLimited:
 		v.f.token.leave()
-		e.limiter.SetLimit(max(e.limiter.Limit()/2, 0.2))
-		if e.full == rate.Inf && e.limiter.Limit() == rate.Inf {
-			e.limiter.SetLimit(10)
-		}
-		e.gate.shut(now, pe.Error(), pe.RetryAfter)
+		e.limiter.SetLimit(max(min(e.limiter.Limit(), unlimited)/2, 0.2))
+		e.gate.shut(now, told(pe), pe.RetryAfter)
 	case portal.Unauthorized:
 		e.gate.pass(now)
-		if v.f.token.shut(now, pe.Error(), 0) {
+		if v.f.token.shut(now, told(pe), 0) {
 			v.w.journal.tokenPaused(v.f, pe)
 		}
 	default: // the portal answered, and not about who asks
 		v.passed()
 	}
 }
+
+// unlimited is what a portal without a limit of ours is taken to bear when it
+// says that it is too much.
+const unlimited rate.Limit = 20
 
 // leaveGates ends a visit that asked nothing.
 func (v *visit) leaveGates() {

@@ -81,6 +81,7 @@ func (w *Worker) Accept(ctx context.Context, a Arrival) Decision {
 	it.Spool = draft.Name()
 	select {
 	case f.arrivals <- arrived{a, it, draft}:
+		w.journal.taken(a)
 		return decision
 	case <-ctx.Done():
 		draft.Discard()

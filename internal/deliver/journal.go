@@ -1,6 +1,7 @@
 package deliver
 
 import (
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -12,7 +13,10 @@ import (
 // journal writes the Worker's log. What happens to a document is logged from
 // the queue's own timeline (see [LogChange]), so that no step can be forgotten;
 // here is what is not about one document's state.
-type journal struct{ log *zap.Logger }
+type journal struct {
+	log  *zap.Logger
+	said *sync.Map // folder and file → why it was not taken, as written last
+}
 
 // LogChange writes one line for a change of an item, with the item's identity,
 // so that one grep for its id tells its story. The same failure again is
@@ -48,9 +52,18 @@ func LogChange(log *zap.Logger) func(before, after *queue.Item) {
 	}
 }
 
+// notTaken is written again for a file only when the reason changes: it is
+// offered at every scan.
 func (j journal) notTaken(a Arrival, err error) {
+	key, text := a.Folder+"\x00"+a.File, err.Error()
+	if last, known := j.said.Swap(key, text); known && last == text {
+		return
+	}
 	j.log.Warn("not taken yet", zap.String("folder", a.Folder), zap.String("file", a.File), zap.Error(err))
 }
+
+// taken forgets what was said of a file.
+func (j journal) taken(a Arrival) { j.said.Delete(a.Folder + "\x00" + a.File) }
 
 func (j journal) notStored(it *queue.Item, err error) {
 	j.log.Error("could not store what happened; it will be found out again", zap.Inline(it), zap.Error(err))

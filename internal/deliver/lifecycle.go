@@ -22,6 +22,8 @@ type visit struct {
 	armed    bool               // this visit stored the intent and has not called yet
 	stopping context.Context    // done: begin no further step
 	answered bool               // a gate was told how it went
+	unstored bool               // what happened could not be stored
+	free     func()             // gives the document's place at the portal to another; may be called twice
 }
 
 // run is the life of a document at the portal, top to bottom.
@@ -32,6 +34,8 @@ func (v *visit) run(ctx context.Context) {
 		switch {
 		case v.it.Portal != v.f.endpoint.Address:
 			more = v.otherPortal()
+		case v.it.Upload != nil && projectOf(&v.it) != v.f.Project.String():
+			more = v.otherProject()
 		case v.it.State == queue.Queued:
 			more = v.validate(ctx)
 		case v.it.State == queue.Validated:
@@ -90,7 +94,7 @@ func (v *visit) openUpload(ctx context.Context) (more bool) {
 		return v.failed("open upload", err)
 	}
 	v.passed()
-	return v.note(queue.UploadOpened(time.Now(), queue.Upload{ID: upload.ID, URL: upload.URL}))
+	return v.note(queue.UploadOpened(time.Now(), queue.Upload{ID: upload.ID, URL: upload.URL, Project: v.f.Project.String()}))
 }
 
 // attach adds the document to the upload. When that fails in any way the
@@ -145,14 +149,14 @@ func (v *visit) submitFailed(now time.Time, err error) (more bool) {
 	case pe.MaybeDone, pe.Kind == portal.Conflict:
 		// a conflict says that the upload has been delivered before: by a call
 		// of ours whose answer was lost
-		return v.keep("", queue.SubmitUnknown(now, now.Add(v.w.policy.spread(min(v.w.policy.First, 5*time.Second))), pe.Error()))
+		return v.keep("", queue.SubmitUnknown(now, now.Add(v.w.policy.spread(min(v.w.policy.First, 5*time.Second))), told(pe)))
 	case pe.Kind == portal.Interrupted, pe.Kind == portal.Local, pe.Kind == portal.Unavailable:
-		return v.keep("", queue.SubmitPostponed(now, next, string(pe.Kind), pe.Error()))
+		return v.keep("", queue.SubmitPostponed(now, next, string(pe.Kind), told(pe)))
 	case pe.Kind == portal.Unauthorized, pe.Kind == portal.RateLimited:
-		return v.keep("", queue.SubmitPostponed(now, now, string(pe.Kind), pe.Error()))
+		return v.keep("", queue.SubmitPostponed(now, now, string(pe.Kind), told(pe)))
 	default:
 		// clearly refused: the upload is of no use (expired, empty, unknown), the document is not to blame
-		return v.keep("", queue.SubmitRefused(now, next, string(pe.Kind), pe.Error()))
+		return v.keep("", queue.SubmitRefused(now, next, string(pe.Kind), told(pe)))
 	}
 }
 
@@ -168,8 +172,13 @@ func (v *visit) follow(ctx context.Context) (more bool) {
 		return v.failed("ask for outcome", err)
 	}
 	v.passed()
-	doc := v.ourDocument(d)
+	doc, ours := v.ourDocument(d)
 	next := now.Add(v.w.policy.follow(age))
+	if !ours { // a person gave a wrong number
+		why := "delivery " + v.it.Delivery.ID + " holds " + doc.FileName + " and not this document (" + v.it.Filename +
+			"): look in the portal; if this one is not there, give it up with `brodaemon queue cancel` and save it again"
+		return v.keep("", queue.Stuck(now, now.Add(v.w.policy.follow(max(age, v.w.policy.FollowMax))), "", "", why)) && false
+	}
 	switch d.Verdict() {
 	case portal.VerdictRegistered:
 		return v.keep("outcome-stored", queue.Registered(now, string(d.Status), string(doc.Status), doc.BROID, doc.TransactionID))
@@ -212,6 +221,15 @@ func (v *visit) otherPortal() (more bool) {
 	return v.keep("", queue.Postponed(now, now.Add(v.w.policy.Max), "configuration", why)) && false
 }
 
+// otherProject: the same for the folder's project, once the document is at the
+// portal under the old one. Before that it simply goes to the new one.
+func (v *visit) otherProject() (more bool) {
+	why := "this document is at the portal under project " + projectOf(&v.it) + ", but folder " + v.f.Name + " now delivers to project " +
+		v.f.Project.String() + ": change the folder's project back until it is through, or give it up with `brodaemon queue cancel`"
+	now := time.Now()
+	return v.keep("", queue.Postponed(now, now.Add(v.w.policy.Max), "configuration", why)) && false
+}
+
 // failed stores what an unsuccessful step means for the document. The table is
 // that of docs/lifecycle.md.
 func (v *visit) failed(step string, err error) (more bool) {
@@ -225,13 +243,13 @@ func (v *visit) failed(step string, err error) (more bool) {
 	switch {
 	case pe.Kind == portal.Unauthorized, pe.Kind == portal.RateLimited:
 		v.forgetUpload()
-		return v.keep("", queue.Postponed(now, now, string(pe.Kind), pe.Error())) && false
+		return v.keep("", queue.Postponed(now, now, string(pe.Kind), told(pe))) && false
 	case pe.Kind == portal.Refused && (v.it.State == queue.Queued || v.it.State == queue.Opened):
 		return v.keep("outcome-stored", queue.Refused(now, queue.Report{Code: "refused-by-portal", Errors: portalWords(pe), Detail: pe.Error()}))
 	case v.it.State == queue.Opened:
-		return v.keep("", queue.UploadLost(now, next, string(pe.Kind), pe.Error())) && false
+		return v.keep("", queue.UploadLost(now, next, string(pe.Kind), told(pe))) && false
 	default:
-		return v.keep("", queue.Retry(now, next, step, string(pe.Kind), pe.Error())) && false
+		return v.keep("", queue.Retry(now, next, step, string(pe.Kind), told(pe))) && false
 	}
 }
 
@@ -244,6 +262,9 @@ func (v *visit) forgetUpload() {
 // whether the visit goes on. When the item was changed by somebody else
 // meanwhile (a person held or cancelled it), the visit ends.
 func (v *visit) keep(point string, ts ...queue.Transition) bool {
+	if point == "outcome-stored" {
+		v.free() // the portal is done with it: the next one need not wait for our disk
+	}
 	it, err := v.w.store.Apply(v.it.ID, append(v.unsaved, ts...)...)
 	v.unsaved = nil
 	if err != nil {
@@ -251,6 +272,7 @@ func (v *visit) keep(point string, ts ...queue.Transition) bool {
 		var te *queue.TransitionError
 		if !errors.As(err, &te) {
 			v.w.journal.notStored(&v.it, err)
+			v.unstored = true
 		}
 		return false
 	}
@@ -288,17 +310,21 @@ func (v *visit) body() portal.Body {
 	}
 }
 
-// ourDocument is the one document of the delivery.
-func (v *visit) ourDocument(d portal.Delivery) portal.SourceDocument {
+// ourDocument is the one document of the delivery. ours is false when that is
+// certainly another one, by its name and by its id; either alone the portal may
+// have changed or left out (portal-api Q10).
+func (v *visit) ourDocument(d portal.Delivery) (doc portal.SourceDocument, ours bool) {
+	ref := v.it.SourceDocument
 	for _, doc := range d.Documents {
-		if doc.FileName == v.it.Filename || v.it.SourceDocument != nil && doc.ID != "" && doc.ID == v.it.SourceDocument.ID {
-			return doc
+		if doc.FileName == v.it.Filename || ref != nil && doc.ID != "" && doc.ID == ref.ID {
+			return doc, true
 		}
 	}
-	if len(d.Documents) > 0 {
-		return d.Documents[0]
+	if len(d.Documents) == 0 {
+		return portal.SourceDocument{}, true
 	}
-	return portal.SourceDocument{}
+	doc = d.Documents[0]
+	return doc, doc.FileName == "" || doc.ID == "" || ref == nil || ref.ID == ""
 }
 
 // refusalCode says who refused: the register, when the delivery was passed on

@@ -37,7 +37,7 @@ func (v *visit) lookUp(ctx context.Context) (more bool) {
 		}
 		v.tellGates(pe)
 		next := now.Add(v.w.policy.backoff(v.it.Attempts + 1))
-		return v.keep("", queue.Retry(now, next, "look up the delivery", string(pe.Kind), pe.Error())) && false
+		return v.keep("", queue.Retry(now, next, "look up the delivery", string(pe.Kind), told(pe))) && false
 	}
 	v.passed()
 	if found != "" {

@@ -2,8 +2,6 @@ package deliver
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"io"
 	"os"
@@ -272,6 +270,12 @@ func (s *site) folder(name, token string) Folder {
 
 func (s *site) start() {
 	s.t.Helper()
+	s.startWith(func(store Store) Store { return store })
+}
+
+// startWith is start with the Worker's store wrapped.
+func (s *site) startWith(wrap func(Store) Store) {
+	s.t.Helper()
 	data := filepath.Join(s.dir, "data")
 	if err := os.MkdirAll(data, 0o700); err != nil {
 		s.t.Fatal(err)
@@ -287,7 +291,7 @@ func (s *site) start() {
 	if _, err := spool.Recover(s.store); err != nil {
 		s.t.Fatal(err)
 	}
-	s.opts.Store, s.opts.Spool = s.store, spool
+	s.opts.Store, s.opts.Spool = wrap(s.store), spool
 	if s.worker, err = New(s.opts); err != nil {
 		s.t.Fatal(err)
 	}
@@ -404,9 +408,4 @@ func addition(broID, name string) string {
   <b:qualityRegime>IMBRO</b:qualityRegime>
   <sourceDocument><GMW_GroundLevel><objectIdAccountableParty>%s</objectIdAccountableParty></GMW_GroundLevel></sourceDocument>
 </registrationRequest>`, broID, name)
-}
-
-func shaOf(data []byte) string {
-	sum := sha256.Sum256(data)
-	return hex.EncodeToString(sum[:])
 }

@@ -25,6 +25,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -135,11 +136,11 @@ type Worker struct {
 	endpoints map[string]*endpoint
 
 	wake chan struct{} // 1-buffered
+	turn int           // which folder is asked first next time; only Run's goroutine
 
 	mu     sync.Mutex
 	busy   map[queue.ID]bool // being worked on
 	filing map[string]int    // folder: documents of it that are being filed
-	turn   int               // which folder is asked first next time
 	wg     sync.WaitGroup
 }
 
@@ -149,13 +150,21 @@ type folder struct {
 	trouble  atomic.Pointer[trouble]
 	endpoint *endpoint
 	token    *gate
+	last     queue.Lane // of which a document was begun last; only Run's goroutine
+}
+
+// access is what a portal refuses with 401, 403 or 404: a token for a project. A
+// wrong project of one folder does not pause the token for others.
+type access struct {
+	token   string
+	project portal.ProjectID
 }
 
 // endpoint is an Endpoint at work.
 type endpoint struct {
 	Endpoint
 	gate    *gate
-	tokens  map[string]*gate // by name
+	tokens  map[access]*gate
 	limiter *rate.Limiter
 	full    rate.Limit
 	running int // documents under way; guarded by Worker.mu
@@ -175,7 +184,7 @@ func New(o Options) (*Worker, error) {
 	if o.Logger == nil {
 		o.Logger = zap.NewNop()
 	}
-	w.journal = journal{o.Logger}
+	w.journal = journal{o.Logger, &sync.Map{}}
 	if w.stop == 0 {
 		w.stop = 10 * time.Second
 	}
@@ -188,7 +197,7 @@ func New(o Options) (*Worker, error) {
 			limit = rate.Inf
 		}
 		w.endpoints[e.Address] = &endpoint{
-			Endpoint: e, tokens: map[string]*gate{}, full: limit,
+			Endpoint: e, tokens: map[access]*gate{}, full: limit,
 			gate:    &gate{first: w.policy.First, max: min(gateMax, max(w.policy.Max, w.policy.First)), spread: w.policy.spread},
 			limiter: rate.NewLimiter(limit, max(1, e.Concurrency)),
 		}
@@ -198,10 +207,11 @@ func New(o Options) (*Worker, error) {
 		if e == nil {
 			return nil, fmt.Errorf("folder %s: no portal %q", f.Name, f.Endpoint)
 		}
-		token := e.tokens[f.Token]
+		key := access{f.Token, f.Project}
+		token := e.tokens[key]
 		if token == nil {
 			token = &gate{first: w.policy.First, max: w.policy.Max, spread: w.policy.spread}
-			e.tokens[f.Token] = token
+			e.tokens[key] = token
 		}
 		at := &folder{Folder: f, endpoint: e, token: token, arrivals: make(chan arrived, together)}
 		w.folders[f.Name] = at
@@ -282,11 +292,7 @@ func (w *Worker) finish(cancel context.CancelCauseFunc) {
 // dispatch starts work for as many documents as may be under way, taking turns
 // between the folders, and returns when the next one is due.
 func (w *Worker) dispatch(ctx, calls context.Context) (next time.Time, err error) {
-	w.mu.Lock()
-	first := w.turn
-	w.turn++
-	w.mu.Unlock()
-	idle := 0
+	first, idle := w.turn, 0
 	for i := 0; idle < len(w.order) && ctx.Err() == nil; i++ {
 		f := w.order[(first+i)%len(w.order)]
 		started, at, err := w.start(ctx, calls, f)
@@ -294,6 +300,7 @@ func (w *Worker) dispatch(ctx, calls context.Context) (next time.Time, err error
 			return time.Time{}, err
 		}
 		if started {
+			w.turn = (first + i + 1) % len(w.order)
 			idle, next = 0, time.Time{}
 			continue
 		}
@@ -305,14 +312,19 @@ func (w *Worker) dispatch(ctx, calls context.Context) (next time.Time, err error
 
 // start begins work on one document of the folder per lane that has room.
 func (w *Worker) start(ctx, calls context.Context, f *folder) (started bool, next time.Time, err error) {
-	if filed, at, err := w.startFiling(calls, f); err != nil {
+	if filed, at, err := w.startFiling(ctx, calls, f); err != nil {
 		return false, at, err
 	} else if filed {
 		started = true
 	} else {
 		next = at
 	}
-	for _, lane := range []queue.Lane{queue.LaneFollow, queue.LaneAdvance} {
+	// where there is room for one document only, asking and bringing take turns
+	lanes := []queue.Lane{queue.LaneFollow, queue.LaneAdvance}
+	if f.last == queue.LaneFollow {
+		slices.Reverse(lanes)
+	}
+	for _, lane := range lanes {
 		visited, at, err := w.startVisit(ctx, calls, f, lane)
 		if err != nil {
 			return started, next, err
@@ -327,7 +339,7 @@ func (w *Worker) start(ctx, calls context.Context, f *folder) (started bool, nex
 // share what syncing costs; a share that blocks holds up no more than these.
 const filers = 8
 
-func (w *Worker) startFiling(calls context.Context, f *folder) (bool, time.Time, error) {
+func (w *Worker) startFiling(ctx, calls context.Context, f *folder) (bool, time.Time, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.filing[f.Name] >= filers {
@@ -342,7 +354,11 @@ func (w *Worker) startFiling(calls context.Context, f *folder) (bool, time.Time,
 		w.mu.Lock()
 		w.filing[f.Name]--
 		w.mu.Unlock()
-	}, func() { w.file(calls, f, *it) })
+	}, func() {
+		if !w.file(calls, f, *it) {
+			w.rest(ctx)
+		}
+	})
 	return true, time.Time{}, nil
 }
 
@@ -369,13 +385,19 @@ func (w *Worker) startVisit(ctx, calls context.Context, f *folder, lane queue.La
 		return false, at, nil
 	}
 	e.running++
-	w.goWork(it.ID, func() {
+	f.last = lane
+	free := sync.OnceFunc(func() {
 		w.mu.Lock()
 		e.running--
 		w.mu.Unlock()
-	}, func() {
-		v := &visit{w: w, f: f, it: *it, stopping: ctx}
+		w.Wake()
+	})
+	w.goWork(it.ID, free, func() {
+		v := &visit{w: w, f: f, it: *it, stopping: ctx, free: free}
 		v.run(calls)
+		if v.unstored {
+			w.rest(ctx)
+		}
 	})
 	return true, time.Time{}, nil
 }
@@ -388,6 +410,18 @@ func (w *Worker) claim(f *folder, lane queue.Lane) (*queue.Item, time.Time, erro
 	}
 	w.busy[items[0].ID] = true
 	return &items[0], time.Time{}, nil
+}
+
+// rest keeps a document, and the place it takes, while the queue can't be
+// written: it would come up again at once, and the same thing would be asked of
+// the portal or the share over and over.
+func (w *Worker) rest(ctx context.Context) {
+	timer := time.NewTimer(w.policy.spread(w.policy.First))
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
 }
 
 // goWork runs do on a goroutine of its own and gives the document back after it.

@@ -131,6 +131,7 @@ func newStage(o Options) (s *stage, err error) {
 	}
 	s.inbox = filepath.Join(s.dir, folderName)
 	opts := sandbox.Default()
+	opts.Timeline.PerObject = 2 * time.Second // a demo is short
 	s.portal = sandbox.New(opts)
 	if s.listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
 		return s, fmt.Errorf("open an address for the sandbox portal: %w", err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -19,7 +20,9 @@ type screen struct {
 	out   io.Writer
 	start time.Time
 
-	mu    sync.Mutex
+	printing sync.Mutex // held while lines are written to out
+
+	mu    sync.Mutex // never held while something is written
 	lines []string
 	said  map[string]string // file → what was said of it last while it waits
 	wake  chan struct{}
@@ -42,12 +45,15 @@ func (s *screen) run(ctx context.Context) {
 
 // drain prints what is waiting to be printed.
 func (s *screen) drain() {
+	s.printing.Lock()
+	defer s.printing.Unlock()
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, line := range s.lines {
+	lines := s.lines
+	s.lines = nil
+	s.mu.Unlock()
+	for _, line := range lines {
 		fmt.Fprintln(s.out, line)
 	}
-	s.lines = nil
 }
 
 // say adds a line, unless it says of a waiting file what was said before.
@@ -97,12 +103,28 @@ func words(e queue.Event, it *queue.Item) (what, detail string) {
 	case "progressed":
 		return "at portal", e.Detail
 	case "rejected":
-		return outcomeOf(it), e.Detail
+		if it.DuplicateOf != 0 {
+			return outcomeOf(it), fmt.Sprintf("the same bytes as document %s; not delivered again", it.DuplicateOf)
+		}
+		return outcomeOf(it), deliver.ReasonOf(it).Summary("en")
 	case "filed":
-		return "filed", e.Detail
+		return "filed", shortPath(e.Detail)
+	case "held":
+		return "held", e.Detail
 	default:
 		return e.What, e.Detail
 	}
+}
+
+// shortPath is the end of a path, from done/ or failed/ on.
+func shortPath(path string) string {
+	slashed := filepath.ToSlash(path)
+	for _, dir := range []string{"/done/", "/failed/"} {
+		if i := strings.LastIndex(slashed, dir); i >= 0 {
+			return slashed[i+1:]
+		}
+	}
+	return path
 }
 
 // kindOf says in a few words what a document asks for.

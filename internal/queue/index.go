@@ -293,7 +293,7 @@ func wakeNext(tx *bolt.Tx, done *Item) error {
 func get(tx *bolt.Tx, id ID) (Item, error) {
 	data := tx.Bucket(bucketItems).Get(idKey(id))
 	if data == nil {
-		return Item{}, ErrNotFound
+		return Item{}, fmt.Errorf("document %s: %w", id, ErrNotFound)
 	}
 	it, err := decodeItem(data)
 	if err == nil && it.ID != id {

@@ -24,8 +24,9 @@ const (
 // Upload, and the two types below it, are the portal's references as they were
 // received. The queue stores them and never reads them.
 type Upload struct {
-	ID  int64  `json:"id"`
-	URL string `json:"url"`
+	ID      int64  `json:"id"`
+	URL     string `json:"url"`
+	Project string `json:"project,omitempty"` // under which it was opened
 }
 
 // SourceDocument is the reference of the document inside its upload.

@@ -135,5 +135,9 @@ func (e *TransitionError) Error() string {
 	if why == "" {
 		why = fmt.Sprintf("it is %s", e.State)
 	}
-	return fmt.Sprintf("document %s can't be %s: %s", e.ID, e.Transition, why)
+	done := e.Transition
+	if done == "retry-now" {
+		done = "tried now"
+	}
+	return fmt.Sprintf("document %s can't be %s: %s", e.ID, done, why)
 }

@@ -105,6 +105,26 @@ func TestRowNames(t *testing.T) {
 	}
 }
 
+// A document that ended in failed/ always has a reason in the list, also where
+// the portal had no part in it.
+func TestRowOfAnEndSaysWhy(t *testing.T) {
+	for name, tc := range map[string]struct {
+		report queue.Report
+		want   string
+	}{
+		"the portal's words": {queue.Report{Code: "not-valid", Errors: []string{"tube lacks"}, Detail: "x"}, "tube lacks"},
+		"the detail":         {queue.Report{Code: "document-answer", Detail: "dispatchDataResponse"}, "document-answer: dispatchDataResponse"},
+		"a duplicate":        {queue.Report{Code: "duplicate", DuplicateOf: 12}, "duplicate of document 12"},
+		"the bare code":      {queue.Report{Code: "document-empty"}, "document-empty"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := LastError(&queue.Item{State: queue.Rejected, Report: &tc.report}); got != tc.want {
+				t.Errorf("got %q, want %q", got, tc.want)
+			}
+		})
+	}
+}
+
 func TestListThatBreaksOffIsNotTakenForWhole(t *testing.T) {
 	source := sample()
 	source.breakAt = 2

@@ -51,8 +51,12 @@ func LastError(it *queue.Item) string {
 		return it.LastError
 	case it.Report != nil && len(it.Report.Errors) > 0:
 		return it.Report.Errors[0]
+	case it.Report != nil && it.Report.DuplicateOf != 0:
+		return it.Report.Code + " of document " + it.Report.DuplicateOf.String()
 	case it.Report != nil && it.Report.Detail != "":
-		return it.Report.Detail
+		return it.Report.Code + ": " + it.Report.Detail
+	case it.Report != nil:
+		return it.Report.Code
 	}
 	return ""
 }

@@ -1,0 +1,274 @@
+package deliver
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"brodaemon/internal/portal"
+	"brodaemon/internal/queue"
+)
+
+// TestResolveWhilePortalIsAsked: a person's answer must not override the one
+// that is on its way from the portal, else the document is submitted twice.
+func TestResolveWhilePortalIsAsked(t *testing.T) {
+	for name, resolve := range map[string]func(*Worker, queue.ID) (queue.Item, error){
+		"not delivered": (*Worker).ResolveNotDelivered,
+		"delivered":     func(w *Worker, id queue.ID) (queue.Item, error) { return w.ResolveDelivered(id, "77") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newSite(t)
+				s.portal.delay = 10 * time.Second
+				s.save("zwolle", "a.xml", newWell("a"))
+				s.pass(35 * time.Second) // the submit call is under way
+				it := s.item("a.xml")
+				if !it.Uncertain() || s.portal.count(portal.OpSubmit) != 1 {
+					t.Fatalf("it is %s, %d submits", it.State, s.portal.count(portal.OpSubmit))
+				}
+				var te *queue.TransitionError
+				if _, err := resolve(s.worker, it.ID); !errors.As(err, &te) {
+					t.Errorf("resolved while the submit call was under way: %v", err)
+				}
+				s.pass(time.Hour)
+				it = s.want("a.xml", queue.Delivered, "")
+				if n := len(s.portal.deliveries()); n != 1 || it.Delivery.ID != "0000000001" {
+					t.Errorf("submitted %d times, delivery %s", n, it.Delivery.ID)
+				}
+			})
+		})
+	}
+}
+
+// TestResolvedWithWrongNumber: the outcome of somebody else's document is not ours.
+func TestResolvedWithWrongNumber(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t)
+		s.save("zwolle", "other.xml", newWell("other"))
+		s.pass(time.Minute)
+		s.want("other.xml", queue.Delivered, "")
+		s.portal.set(func(p *fakePortal) {
+			p.hidden = true
+			p.answer = fail(portal.OpSubmit, 2, false, &portal.Error{Kind: portal.Unavailable, MaybeDone: true})
+		})
+		s.save("zwolle", "a.xml", newWell("a"))
+		s.pass(24 * time.Hour)
+		it := s.want("a.xml", queue.Attached, queue.HoldUncertain)
+		if _, err := s.worker.ResolveDelivered(it.ID, "1"); err != nil {
+			t.Fatal(err)
+		}
+		s.pass(24 * time.Hour)
+		it = s.want("a.xml", queue.Submitted, queue.HoldPerson)
+		if !strings.Contains(it.HoldReason, "0000000001") || !s.exists("zwolle", "a.xml") {
+			t.Errorf("held because %q", it.HoldReason)
+		}
+	})
+}
+
+// fullDisk is a Store whose writes fail while it is full.
+type fullDisk struct {
+	Store
+	full atomic.Bool
+}
+
+func (f *fullDisk) Apply(id queue.ID, ts ...queue.Transition) (queue.Item, error) {
+	if f.full.Load() {
+		return queue.Item{}, errors.New("no space left on device")
+	}
+	return f.Store.Apply(id, ts...)
+}
+
+// TestQueueCannotBeWritten: the portal and the share are not asked the same
+// thing over and over while no answer can be stored.
+func TestQueueCannotBeWritten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t)
+		s.halt()
+		disk := &fullDisk{}
+		s.startWith(func(store Store) Store { disk.Store = store; return disk })
+		s.portal.delay = time.Millisecond
+		disk.full.Store(true)
+		s.save("zwolle", "a.xml", newWell("a"))
+		s.pass(10 * time.Minute)
+		if n := s.portal.total(); n > 3*30 {
+			t.Errorf("the portal was called %d times in ten minutes", n)
+		}
+		disk.full.Store(false)
+		s.pass(time.Hour)
+		s.want("a.xml", queue.Delivered, "")
+		if n := len(s.portal.deliveries()); n != 1 {
+			t.Errorf("submitted %d times", n)
+		}
+		began := time.Now()
+		disk.full.Store(true)
+		s.save("zwolle", "b.xml", newWell("b"))
+		s.pass(time.Second)
+		s.halt()
+		if took := time.Since(began); took > 5*time.Second {
+			t.Errorf("stopping took %s", took)
+		}
+	})
+}
+
+// TestRetryAfterOutlastsOthers: answers that were on their way do not open a
+// gate that the portal asked to keep shut for a time.
+func TestRetryAfterOutlastsOthers(t *testing.T) {
+	var g gate
+	g.first, g.max, g.spread = time.Second, time.Minute, func(d time.Duration) time.Duration { return d }
+	now := time.Now()
+	g.shut(now, "429", 2*time.Minute)
+	g.pass(now.Add(time.Second))
+	if ok, next := g.enter(now.Add(2 * time.Second)); ok || !next.Equal(now.Add(2*time.Minute)) {
+		t.Errorf("it let one through, next %s", next.Sub(now))
+	}
+	if ok, _ := g.enter(now.Add(2 * time.Minute)); !ok {
+		t.Error("nobody may try when the time is over")
+	}
+	if g.pass(now.Add(2*time.Minute)) == 0 || g.state() != nil {
+		t.Error("the probe did not open it")
+	}
+	g.shut(now, "429", 2*time.Minute)
+	g.knock(now.Add(time.Second))
+	if ok, _ := g.enter(now.Add(time.Second)); !ok || g.pass(now.Add(time.Second)) == 0 {
+		t.Error("a person's retry does not open it")
+	}
+}
+
+// TestUnlimitedIsSlowedDown: without a limit of ours, 429 makes one.
+func TestUnlimitedIsSlowedDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t)
+		s.portal.answer = fail(portal.OpValidate, 1, false, &portal.Error{StatusCode: 429, Kind: portal.RateLimited})
+		s.save("zwolle", "a.xml", newWell("a"))
+		s.pass(time.Second)
+		if limit := s.worker.order[0].endpoint.limiter.Limit(); limit > 10 {
+			t.Errorf("the limit is %v", float64(limit))
+		}
+		s.pass(time.Hour)
+		s.want("a.xml", queue.Delivered, "")
+	})
+}
+
+// TestProjectChanged: what is at the portal under one project is not asked for under another.
+func TestProjectChanged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t)
+		s.portal.set(func(p *fakePortal) { p.status, p.doc = portal.DeliveryReceived, portal.DocumentRecognised })
+		s.save("zwolle", "a.xml", newWell("a"))
+		s.pass(time.Minute)
+		s.want("a.xml", queue.Submitted, "")
+		s.portal.set(func(p *fakePortal) {
+			p.answer = fail(portal.OpValidate, 1000, false, &portal.Error{StatusCode: 404, Kind: portal.Unauthorized})
+		})
+		s.save("zwolle", "b.xml", newWell("b"))
+		s.pass(time.Minute)
+		s.halt()
+		calls := s.portal.count(portal.OpDelivery)
+		s.portal.set(func(p *fakePortal) {
+			p.answer = nil
+			p.status, p.doc = portal.DeliveryForwarded, portal.DocumentRegistered
+		})
+		s.opts.Folders[0].Project = 1300
+		s.start()
+		s.pass(3 * time.Hour)
+		if it := s.want("a.xml", queue.Submitted, ""); s.portal.count(portal.OpDelivery) != calls+1 || !strings.Contains(it.LastError, "1255") {
+			t.Errorf("asked %d times under another project; %q", s.portal.count(portal.OpDelivery)-calls, it.LastError)
+		}
+		// what was not at the portal yet goes to the project that was put right, and the receipt says so
+		if it := s.want("b.xml", queue.Delivered, ""); ReceiptOf(&it, time.Now()).Project != "1300" {
+			t.Errorf("its receipt names project %s", ReceiptOf(&it, time.Now()).Project)
+		}
+		s.halt()
+		s.opts.Folders[0].Project = 1255
+		s.start()
+		s.pass(3 * time.Hour)
+		s.want("a.xml", queue.Delivered, "")
+	})
+}
+
+// TestFollowingDoesNotStarveDelivering: many deliveries to ask about leave room for a new document.
+func TestFollowingDoesNotStarveDelivering(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, func(o *Options) { o.Endpoints[0].Concurrency = 1; o.Policy.FollowMax = o.Policy.FollowFirst })
+		s.portal.set(func(p *fakePortal) { p.status, p.doc = portal.DeliveryReceived, portal.DocumentRecognised })
+		for _, name := range []string{"1", "2", "3", "4", "5", "6", "7", "8", "9", "10"} {
+			s.save("zwolle", name+".xml", newWell(name))
+		}
+		s.pass(time.Minute)
+		s.portal.set(func(p *fakePortal) { p.delay = time.Second }) // more questions are due than can be asked
+		s.pass(time.Minute)
+		s.save("zwolle", "new.xml", newWell("new"))
+		s.pass(time.Minute)
+		s.want("new.xml", queue.Submitted, "")
+	})
+}
+
+// TestWrongProjectOfOneFolder: a folder whose project the portal does not know
+// does not keep another folder with the same token waiting.
+func TestWrongProjectOfOneFolder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		wrong := newFakePortal()
+		wrong.answer = func(op portal.Op, _ int) (bool, error) {
+			return false, &portal.Error{Op: op, StatusCode: 404, Kind: portal.Unauthorized}
+		}
+		s := &site{t: t, dir: t.TempDir(), portal: newFakePortal()}
+		good, bad := s.folder("zwolle", "token"), s.folder("wrong", "token")
+		bad.Project, bad.Portal = 9999, wrong
+		s.opts = Options{
+			Endpoints: []Endpoint{{Address: "https://portal", Environment: "demo", Concurrency: 4}},
+			Folders:   []Folder{good, bad}, Policy: testPolicy,
+		}
+		s.start()
+		t.Cleanup(s.close)
+		for i := range 20 {
+			s.save("wrong", fmt.Sprint("w", i, ".xml"), newWell(fmt.Sprint("w", i)))
+		}
+		s.pass(time.Hour)
+		for i := range 20 {
+			s.save("zwolle", fmt.Sprint("g", i, ".xml"), newWell(fmt.Sprint("g", i)))
+		}
+		s.pass(2 * time.Minute)
+		if n := len(s.portal.deliveries()); n != 20 {
+			t.Errorf("%d of 20 documents of the other folder were delivered", n)
+		}
+		if n := wrong.total(); n > 30 {
+			t.Errorf("the wrong project was asked for %d times in an hour", n)
+		}
+		for _, f := range s.worker.Status() {
+			if (f.TokenPause != nil) != (f.Folder == "wrong") {
+				t.Errorf("folder %s: %+v", f.Folder, f.TokenPause)
+			}
+		}
+	})
+}
+
+// TestFoldersTakeTurns: a folder with a backlog leaves room for the others,
+// also where one document is under way at a time.
+func TestFoldersTakeTurns(t *testing.T) {
+	for _, small := range []string{"zwolle", "assen"} {
+		t.Run(small, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newSite(t, func(o *Options) { o.Endpoints[0].Concurrency = 1 })
+				s.halt()
+				s.opts.Folders = append(s.opts.Folders, s.folder("assen", "assen"))
+				s.start()
+				s.portal.set(func(p *fakePortal) { p.delay = time.Second })
+				large := map[string]string{"zwolle": "assen", "assen": "zwolle"}[small]
+				for i := range 30 {
+					s.save(large, fmt.Sprint("l", i, ".xml"), newWell(fmt.Sprint("l", i)))
+				}
+				s.pass(20 * time.Second)
+				s.save(small, "s.xml", newWell("s"))
+				s.pass(30 * time.Second)
+				it, found, err := s.store.BySource(small, "s.xml")
+				if err != nil || !found || it.State == queue.Queued {
+					t.Errorf("it is %s (%v): the other folder keeps it waiting", it.State, err)
+				}
+			})
+		})
+	}
+}
