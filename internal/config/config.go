@@ -12,7 +12,7 @@
 //
 // What it does not do: it holds no secrets, only the names of files that hold
 // them; it does not look whether folders, files or hosts exist (that is the work
-// of `brodaemon doctor` and of the daemon, which waits for what is not there yet).
+// of the daemon, which waits for what is not there yet).
 // Two questions to the operating system are the exception, because their answer
 // means that the file must be changed: whether data_dir lies on a network drive,
 // and whether a Windows drive letter is a mapped one. Load asks them, Parse does not.

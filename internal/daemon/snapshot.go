@@ -180,7 +180,7 @@ func (d *Daemon) conditions(s *status.Snapshot) []status.Condition {
 func queueConditions(c *config.Config, store *queue.Store, counts []queue.Count) ([]status.Condition, error) {
 	all := []status.Condition{}
 	held := map[queue.Hold]int{}
-	submitted := 0
+	submitted, unfiled := 0, 0
 	configured := map[string]bool{}
 	for _, f := range c.Folders {
 		configured[f.Name] = true
@@ -192,6 +192,9 @@ func queueConditions(c *config.Config, store *queue.Store, counts []queue.Count)
 		}
 		if n.State == queue.Submitted {
 			submitted += n.N
+		}
+		if n.State.End() && !n.Filed {
+			unfiled += n.N
 		}
 		if !n.Filed && !configured[n.Folder] {
 			lost[n.Folder] += n.N
@@ -216,6 +219,13 @@ func queueConditions(c *config.Config, store *queue.Store, counts []queue.Count)
 			Hint: "put the folder back into the configuration until they are through", Subject: folder, N: n,
 		})
 	}
+	if unfiled > 0 {
+		stuck, err := notFiled(store)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, stuck...)
+	}
 	if submitted > 0 {
 		slow, err := slowDeliveries(c, store)
 		if err != nil {
@@ -224,6 +234,29 @@ func queueConditions(c *config.Config, store *queue.Store, counts []queue.Count)
 		all = append(all, slow...)
 	}
 	return all, nil
+}
+
+// notFiled tells of documents that have their outcome but can't be moved to
+// done/ or failed/; the first one's reason stands for all.
+func notFiled(store *queue.Store) ([]status.Condition, error) {
+	n := 0
+	var first queue.Item
+	err := store.Each(queue.Filter{Open: true}, func(it queue.Item) bool {
+		if it.State.End() && it.LastError != "" {
+			if n == 0 {
+				first = it
+			}
+			n++
+		}
+		return true
+	})
+	if err != nil || n == 0 {
+		return nil, err
+	}
+	return []status.Condition{{
+		Code: "filing-failed", Text: fmt.Sprintf("%s with an outcome can't be moved out of the folder: %s: %s", documents(n), first.File, first.LastError),
+		Hint: "it is tried again by itself and changes nothing at the portal; `brodaemon queue retry --all` tries at once", Since: first.Times.Settled, N: n,
+	}}, nil
 }
 
 // slowDeliveries tells of deliveries without an outcome for longer than follow.alarm_after.

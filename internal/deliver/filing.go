@@ -26,7 +26,10 @@ func (w *Worker) file(ctx context.Context, f *folder, it queue.Item) (stored boo
 	if it.State == queue.Delivered {
 		placed, err = f.Archive.Done(ctx, doc, ReceiptOf(&it, now), settled)
 	} else {
-		placed, err = f.Archive.Fail(ctx, doc, w.reasonOf(&it), settled)
+		// the reasons of earlier attempts are overtaken by this one's, and their names free for it
+		if err = w.settleEarlier(ctx, f, &it); err == nil {
+			placed, err = f.Archive.Fail(ctx, doc, w.reasonOf(&it), settled)
+		}
 	}
 	if err == nil {
 		w.crash("archived")
@@ -39,7 +42,12 @@ func (w *Worker) file(ctx context.Context, f *folder, it queue.Item) (stored boo
 	}
 	if err != nil {
 		next := now.Add(w.policy.backoff(it.Attempts + 1))
-		if _, err := w.store.Apply(it.ID, queue.FilingFailed(now, next, err.Error())); err != nil {
+		why := err.Error()
+		var trouble *archive.Error
+		if errors.As(err, &trouble) && trouble.Hint != "" {
+			why += ". What to do: " + trouble.Hint
+		}
+		if _, err := w.store.Apply(it.ID, queue.FilingFailed(now, next, why)); err != nil {
 			w.journal.notStored(&it, err)
 			return false
 		}
@@ -60,8 +68,8 @@ func (w *Worker) file(ctx context.Context, f *folder, it queue.Item) (stored boo
 	return true
 }
 
-// settleEarlier takes away the reasons of the failed attempts that this
-// delivery corrects.
+// settleEarlier takes away the reasons of the failed attempts that this one
+// takes the place of.
 func (w *Worker) settleEarlier(ctx context.Context, f *folder, it *queue.Item) error {
 	for id := it.Previous; id != 0; {
 		earlier, err := w.store.Get(id)

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"brodaemon/internal/archive"
 	"brodaemon/internal/document"
@@ -58,6 +59,10 @@ func (w *Worker) Accept(ctx context.Context, a Arrival) Decision {
 	f := w.folders[a.Folder]
 	if f == nil {
 		return Decision{Later, "folder " + a.Folder + " is not configured", 0}
+	}
+	if !utf8.ValidString(a.File) {
+		// it could be read and delivered, but never be found again by the name that the queue stores
+		return Decision{Answer: NotYet, Reason: "its name is not valid UTF-8: rename it"}
 	}
 	if t := f.trouble.Load(); t != nil && time.Since(t.at) < pauseAfterTrouble {
 		return Decision{Answer: Later, Reason: t.err.Error()}

@@ -271,6 +271,50 @@ func TestKnownFileIsNotReadAgain(t *testing.T) {
 	})
 }
 
+// TestNameThatCannotBeStored: such a file stays where it is, and is told of.
+func TestNameThatCannotBeStored(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t)
+		d := s.worker.Accept(context.Background(), Arrival{
+			Folder: "zwolle", File: "inv\xff.xml", Size: 1, Open: func() (*os.File, error) { return nil, errors.New("it was opened") },
+		})
+		if d.Answer != NotYet || !strings.Contains(d.Reason, "UTF-8") {
+			t.Errorf("Accept said %+v", d)
+		}
+		s.pass(time.Hour)
+		if items, _ := s.store.List(queue.Filter{}); len(items) != 0 {
+			t.Errorf("it was queued: %+v", items)
+		}
+	})
+}
+
+// TestFailedAgainHasOneReason: a document that is moved back from failed/ and
+// fails again lies there once, with one reason, under its own name.
+func TestFailedAgainHasOneReason(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t)
+		s.portal.set(func(p *fakePortal) { p.verdict = portal.Validation{Errors: []string{"fout"}} })
+		s.save("zwolle", "a.xml", newWell("a"))
+		s.pass(time.Minute)
+		for range 3 {
+			it := s.want("a.xml", queue.Rejected, "")
+			if err := os.Rename(it.Filed, filepath.Join(s.dir, "zwolle", "a.xml")); err != nil {
+				t.Fatal(err)
+			}
+			s.offer("zwolle", "a.xml", time.Minute)
+			s.pass(time.Minute)
+		}
+		entries, err := os.ReadDir(filepath.Join(s.dir, "zwolle", "failed"))
+		var names []string
+		for _, e := range entries {
+			names = append(names, e.Name())
+		}
+		if err != nil || strings.Join(names, " ") != "a.xml a.xml.reason.txt" {
+			t.Errorf("failed/ holds %q (%v)", names, err)
+		}
+	})
+}
+
 func TestFilingIsRetriedForEver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t)

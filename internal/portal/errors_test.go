@@ -59,7 +59,7 @@ func TestHints(t *testing.T) {
 		{Error{Kind: Unauthorized, StatusCode: 401}, "secret"},
 		{Error{Kind: Unauthorized, StatusCode: 403}, "authorisation"},
 		{Error{Kind: Unauthorized, StatusCode: 404}, "project number"},
-		{Error{Kind: Unauthorized}, "token set"},
+		{Error{Kind: Unauthorized}, "password_file"},
 		{Error{Kind: Gone, Op: OpDelivery}, "data owner"},
 		{Error{Kind: Gone, Op: OpSubmit}, ""},
 		{Error{Kind: Conflict}, "do not deliver it anew"},
