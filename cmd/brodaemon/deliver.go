@@ -193,6 +193,9 @@ func put(file string, f config.Folder) (*sending, error) {
 	return &sending{file: filepath.Base(file), sha256: hex.EncodeToString(hash.Sum(nil))}, nil
 }
 
+// waitShort is how often --wait looks.
+const waitShort = 300 * time.Millisecond
+
 // follow waits until every document has its outcome.
 func follow(cmd *cobra.Command, remote *client, f config.Folder, sent []*sending, quiet bool) error {
 	ctx := cmd.Context()

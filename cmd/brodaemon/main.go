@@ -87,9 +87,7 @@ func exitCode(err error) int {
 	switch {
 	case errors.As(err, &said):
 		return said.code
-	case errors.As(err, &faults), errors.Is(err, os.ErrNotExist) && errors.Is(err, errConfig):
-		return exitConfig
-	case errors.Is(err, errConfig):
+	case errors.As(err, &faults), errors.Is(err, errConfig):
 		return exitConfig
 	case errors.As(err, &start) && start.Config:
 		return exitConfig

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -342,6 +341,3 @@ a double registration can never be erased.`,
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print as JSON")
 	return cmd
 }
-
-// waitShort is how often --wait looks.
-const waitShort = 300 * time.Millisecond
