@@ -43,7 +43,7 @@ func (w *Worker) RetryAll(folder, reason string) (int, error) {
 			n++ // else it moved on by itself meanwhile
 		}
 	}
-	for _, f := range w.order {
+	for _, f := range w.setup.Load().order {
 		if folder == "" || f.Name == folder {
 			w.knock(now, f.Name)
 		}
@@ -53,7 +53,7 @@ func (w *Worker) RetryAll(folder, reason string) (int, error) {
 }
 
 func (w *Worker) knock(now time.Time, folder string) {
-	if f := w.folders[folder]; f != nil {
+	if f := w.setup.Load().folders[folder]; f != nil {
 		f.endpoint.gate.knock(now)
 		f.token.knock(now)
 	}
@@ -129,15 +129,18 @@ type FolderStatus struct {
 	Token       string `json:"token"`
 	PortalPause *Pause `json:"portalPause,omitempty"`
 	TokenPause  *Pause `json:"tokenPause,omitempty"`
+	// Refused says why nothing is taken from the folder: its portal was changed
+	// while documents were under way to another one. "" = it is not refused.
+	Refused string `json:"refused,omitempty"`
 }
 
 // Status returns the folders in the order of the configuration.
 func (w *Worker) Status() []FolderStatus {
 	var all []FolderStatus
-	for _, f := range w.order {
+	for _, f := range w.setup.Load().order {
 		all = append(all, FolderStatus{
 			Folder: f.Name, Environment: f.endpoint.Environment, Portal: f.endpoint.Address, Token: f.Token,
-			PortalPause: f.endpoint.gate.state(), TokenPause: f.token.state(),
+			PortalPause: f.endpoint.gate.state(), TokenPause: f.token.state(), Refused: w.goesElsewhere(f),
 		})
 	}
 	return all

@@ -103,6 +103,13 @@ func (g *gate) shut(now time.Time, reason string, wait time.Duration) (fresh boo
 	return fresh
 }
 
+// retime changes how long it stays shut from now on.
+func (g *gate) retime(first, max time.Duration) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.first, g.max = first, max
+}
+
 // knock lets the next document try at once: a person asked for it.
 func (g *gate) knock(now time.Time) {
 	g.mu.Lock()

@@ -38,9 +38,7 @@ func (v *visit) passed() {
 		v.w.journal.tokenBack(v.f, shut)
 	}
 	e := v.f.endpoint
-	if limit := e.limiter.Limit(); limit < e.full {
-		e.limiter.SetLimit(min(e.full, limit*1.02)) // back to full speed over some fifty answers
-	}
+	e.speedUp()
 }
 
 // tellGates reports an unsuccessful call: to the portal's gate whether it could

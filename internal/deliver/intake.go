@@ -56,7 +56,7 @@ type Decision struct {
 // the folder. Accept may be called any number of times with the same file, from
 // one goroutine per folder.
 func (w *Worker) Accept(ctx context.Context, a Arrival) Decision {
-	f := w.folders[a.Folder]
+	f := w.setup.Load().folders[a.Folder]
 	if f == nil {
 		return Decision{Later, "folder " + a.Folder + " is not configured", 0}
 	}
@@ -66,6 +66,9 @@ func (w *Worker) Accept(ctx context.Context, a Arrival) Decision {
 	}
 	if t := f.trouble.Load(); t != nil && time.Since(t.at) < pauseAfterTrouble {
 		return Decision{Answer: Later, Reason: t.err.Error()}
+	}
+	if why := w.goesElsewhere(f); why != "" {
+		return Decision{Answer: Later, Reason: why}
 	}
 	known, err := w.known(a)
 	switch {
@@ -85,7 +88,7 @@ func (w *Worker) Accept(ctx context.Context, a Arrival) Decision {
 	}
 	it.Spool = draft.Name()
 	select {
-	case f.arrivals <- arrived{a, it, draft}:
+	case f.arrivals <- arrived{a, it, draft, f}:
 		w.journal.taken(a)
 		return decision
 	case <-ctx.Done():
@@ -99,6 +102,7 @@ type arrived struct {
 	Arrival
 	item  queue.Item
 	draft *queue.Draft
+	of    *folder
 }
 
 // together is how many arrivals are made durable at once when they come fast.
@@ -114,13 +118,13 @@ type trouble struct {
 const pauseAfterTrouble = 5 * time.Second
 
 // keepArrivals stores what Accept took from a folder, until ctx ends.
-func (w *Worker) keepArrivals(ctx context.Context, f *folder) {
+func (w *Worker) keepArrivals(ctx context.Context, arrivals <-chan arrived) {
 	for {
 		select {
 		case <-ctx.Done():
 			return // what is left is offered again at the next start
-		case first := <-f.arrivals:
-			w.keep(f, gather(first, f.arrivals))
+		case first := <-arrivals:
+			w.keep(gather(first, arrivals))
 		}
 	}
 }
@@ -139,8 +143,8 @@ func gather(first arrived, more <-chan arrived) []arrived {
 	return all
 }
 
-// keep makes arrivals durable: their bytes first, then their items.
-func (w *Worker) keep(f *folder, all []arrived) {
+// keep makes arrivals of one folder durable: their bytes first, then their items.
+func (w *Worker) keep(all []arrived) {
 	drafts := make([]*queue.Draft, len(all))
 	for i := range all {
 		drafts[i] = all[i].draft
@@ -149,16 +153,16 @@ func (w *Worker) keep(f *folder, all []arrived) {
 	var items []queue.Item
 	for i, err := range w.spool.SealAll(drafts...) {
 		if err != nil {
-			w.notKept(f, all[i], err)
+			w.notKept(all[i], err)
 			continue
 		}
 		sealed, items = append(sealed, all[i]), append(items, all[i].item)
 	}
 	w.crash("spool-written")
-	for i, r := range w.store.AddAll(time.Now(), items, w.sourceGone(f)) {
+	for i, r := range w.store.AddAll(time.Now(), items, w.sourceGone(all[0].of)) {
 		switch {
 		case r.Err != nil:
-			w.notKept(f, sealed[i], r.Err)
+			w.notKept(sealed[i], r.Err)
 			continue
 		case r.Verdict == queue.Known:
 			sealed[i].draft.Discard()
@@ -174,7 +178,8 @@ func (w *Worker) keep(f *folder, all []arrived) {
 }
 
 // notKept undoes an arrival; its file is where it was and is offered again.
-func (w *Worker) notKept(f *folder, a arrived, err error) {
+func (w *Worker) notKept(a arrived, err error) {
+	f := a.of
 	a.draft.Discard()
 	f.trouble.Store(&trouble{err, time.Now()})
 	w.journal.notTaken(a.Arrival, err)

@@ -137,7 +137,7 @@ func (v *visit) submit(ctx context.Context) (more bool) {
 	}
 	v.passed()
 	more = v.keep("submitted", queue.DeliverySubmitted(now, delivery.ID, "", now.Add(v.w.policy.follow(0))))
-	return more && v.w.policy.FollowFirst == 0
+	return more && v.w.policy.get().FollowFirst == 0
 }
 
 // submitFailed sorts out what a submit call without success means.
@@ -149,7 +149,7 @@ func (v *visit) submitFailed(now time.Time, err error) (more bool) {
 	case pe.MaybeDone, pe.Kind == portal.Conflict:
 		// a conflict says that the upload has been delivered before: by a call
 		// of ours whose answer was lost
-		return v.keep("", queue.SubmitUnknown(now, now.Add(v.w.policy.spread(min(v.w.policy.First, 5*time.Second))), told(pe)))
+		return v.keep("", queue.SubmitUnknown(now, now.Add(v.w.policy.spread(min(v.w.policy.get().First, 5*time.Second))), told(pe)))
 	case pe.Kind == portal.Interrupted, pe.Kind == portal.Local, pe.Kind == portal.Unavailable:
 		return v.keep("", queue.SubmitPostponed(now, next, string(pe.Kind), told(pe)))
 	case pe.Kind == portal.Unauthorized, pe.Kind == portal.RateLimited:
@@ -177,7 +177,7 @@ func (v *visit) follow(ctx context.Context) (more bool) {
 	if !ours { // a person gave a wrong number
 		why := "delivery " + v.it.Delivery.ID + " holds " + doc.FileName + " and not this document (" + v.it.Filename +
 			"): look in the portal; if this one is not there, give it up with `brodaemon queue cancel` and save it again"
-		return v.keep("", queue.Stuck(now, now.Add(v.w.policy.follow(max(age, v.w.policy.FollowMax))), "", "", why)) && false
+		return v.keep("", queue.Stuck(now, now.Add(v.w.policy.follow(max(age, v.w.policy.get().FollowMax))), "", "", why)) && false
 	}
 	switch d.Verdict() {
 	case portal.VerdictRegistered:
@@ -187,7 +187,7 @@ func (v *visit) follow(ctx context.Context) (more bool) {
 			Code: refusalCode(d), Errors: doc.Errors, Detail: string(doc.Status),
 		}))
 	case portal.VerdictOdd:
-		if age > v.w.policy.OddAfter {
+		if age > v.w.policy.get().OddAfter {
 			why := "the portal says that delivery " + v.it.Delivery.ID + " was passed on (" + string(d.Status) +
 				"), but not that the register took the document up (" + string(doc.Status) + "); look at it in the portal"
 			return v.keep("", queue.Stuck(now, next, string(d.Status), string(doc.Status), why)) && false
@@ -209,7 +209,7 @@ func (v *visit) deliveryGone(ctx context.Context, now time.Time, age time.Durati
 	}
 	v.passed()
 	why := "the portal no longer knows delivery " + v.it.Delivery.ID + ": the data owner may have removed it; ask them, then give it up with `brodaemon queue cancel`"
-	return v.keep("", queue.Stuck(now, now.Add(v.w.policy.follow(max(age, v.w.policy.FollowMax))), "", "", why)) && false
+	return v.keep("", queue.Stuck(now, now.Add(v.w.policy.follow(max(age, v.w.policy.get().FollowMax))), "", "", why)) && false
 }
 
 // otherPortal: the folder's portal was changed in the configuration while this
@@ -218,7 +218,7 @@ func (v *visit) otherPortal() (more bool) {
 	why := "this document is on its way to " + v.it.Environment + ", but folder " + v.f.Name + " now delivers to " +
 		v.f.endpoint.Environment + ": change the folder's portal back until it is through, or give it up with `brodaemon queue cancel`"
 	now := time.Now()
-	return v.keep("", queue.Postponed(now, now.Add(v.w.policy.Max), "configuration", why)) && false
+	return v.keep("", queue.Postponed(now, now.Add(v.w.policy.get().Max), configurationKind, why)) && false
 }
 
 // otherProject: the same for the folder's project, once the document is at the
@@ -227,7 +227,7 @@ func (v *visit) otherProject() (more bool) {
 	why := "this document is at the portal under project " + projectOf(&v.it) + ", but folder " + v.f.Name + " now delivers to project " +
 		v.f.Project.String() + ": change the folder's project back until it is through, or give it up with `brodaemon queue cancel`"
 	now := time.Now()
-	return v.keep("", queue.Postponed(now, now.Add(v.w.policy.Max), "configuration", why)) && false
+	return v.keep("", queue.Postponed(now, now.Add(v.w.policy.get().Max), configurationKind, why)) && false
 }
 
 // failed stores what an unsuccessful step means for the document. The table is

@@ -145,7 +145,7 @@ func TestUnlimitedIsSlowedDown(t *testing.T) {
 		s.portal.answer = fail(portal.OpValidate, 1, false, &portal.Error{StatusCode: 429, Kind: portal.RateLimited})
 		s.save("zwolle", "a.xml", newWell("a"))
 		s.pass(time.Second)
-		if limit := s.worker.order[0].endpoint.limiter.Limit(); limit > 10 {
+		if limit := s.worker.setup.Load().order[0].endpoint.limiter.Limit(); limit > 10 {
 			t.Errorf("the limit is %v", float64(limit))
 		}
 		s.pass(time.Hour)

@@ -24,7 +24,6 @@ package deliver
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -126,14 +125,12 @@ var CrashPoints = []string{
 type Worker struct {
 	store   Store
 	spool   *queue.Spool
-	policy  Policy
+	policy  *livePolicy
 	stop    time.Duration
 	journal journal
 	crash   func(string)
 
-	folders   map[string]*folder
-	order     []*folder // as configured
-	endpoints map[string]*endpoint
+	setup atomic.Pointer[setup]
 
 	wake chan struct{} // 1-buffered
 	turn int           // which folder is asked first next time; only Run's goroutine
@@ -144,10 +141,19 @@ type Worker struct {
 	wg     sync.WaitGroup
 }
 
+// setup is what the Worker serves. It is never changed, only replaced as a
+// whole (setup.go), so that whoever began with one ends with the same.
+type setup struct {
+	folders   map[string]*folder
+	order     []*folder // as configured
+	endpoints map[string]*endpoint
+}
+
 type folder struct {
 	Folder
-	arrivals chan arrived // taken, not stored yet
+	arrivals chan arrived // taken, not stored yet; outlives a change of the setup
 	trouble  atomic.Pointer[trouble]
+	elsewhere
 	endpoint *endpoint
 	token    *gate
 	last     queue.Lane // of which a document was begun last; only Run's goroutine
@@ -164,10 +170,12 @@ type access struct {
 type endpoint struct {
 	Endpoint
 	gate    *gate
-	tokens  map[access]*gate
+	tokens  map[access]*gate // guarded by Worker.mu
 	limiter *rate.Limiter
-	full    rate.Limit
-	running int // documents under way; guarded by Worker.mu
+	running int // documents under way; guarded by Worker.mu, as is Concurrency
+
+	mu   sync.Mutex
+	full rate.Limit
 }
 
 // gateMax bounds how long a portal that was out of reach is left alone: it must
@@ -177,9 +185,8 @@ const gateMax = 5 * time.Minute
 // New makes a Worker. It touches neither files nor the network.
 func New(o Options) (*Worker, error) {
 	w := &Worker{
-		store: o.Store, spool: o.Spool, policy: o.Policy, stop: o.StopTimeout, crash: o.Crash,
-		folders: map[string]*folder{}, endpoints: map[string]*endpoint{},
-		wake: make(chan struct{}, 1), busy: map[queue.ID]bool{}, filing: map[string]int{},
+		store: o.Store, spool: o.Spool, stop: o.StopTimeout, crash: o.Crash,
+		wake: make(chan struct{}, 1), busy: map[queue.ID]bool{}, filing: map[string]int{}, policy: &livePolicy{},
 	}
 	if o.Logger == nil {
 		o.Logger = zap.NewNop()
@@ -191,31 +198,9 @@ func New(o Options) (*Worker, error) {
 	if w.crash == nil {
 		w.crash = func(string) {}
 	}
-	for _, e := range o.Endpoints {
-		limit := rate.Limit(e.RequestsPerSecond)
-		if e.RequestsPerSecond <= 0 {
-			limit = rate.Inf
-		}
-		w.endpoints[e.Address] = &endpoint{
-			Endpoint: e, tokens: map[access]*gate{}, full: limit,
-			gate:    &gate{first: w.policy.First, max: min(gateMax, max(w.policy.Max, w.policy.First)), spread: w.policy.spread},
-			limiter: rate.NewLimiter(limit, max(1, e.Concurrency)),
-		}
-	}
-	for _, f := range o.Folders {
-		e := w.endpoints[f.Endpoint]
-		if e == nil {
-			return nil, fmt.Errorf("folder %s: no portal %q", f.Name, f.Endpoint)
-		}
-		key := access{f.Token, f.Project}
-		token := e.tokens[key]
-		if token == nil {
-			token = &gate{first: w.policy.First, max: w.policy.Max, spread: w.policy.spread}
-			e.tokens[key] = token
-		}
-		at := &folder{Folder: f, endpoint: e, token: token, arrivals: make(chan arrived, together)}
-		w.folders[f.Name] = at
-		w.order = append(w.order, at)
+	w.setup.Store(&setup{})
+	if err := w.Reconfigure(o.Endpoints, o.Folders, o.Policy); err != nil {
+		return nil, err
 	}
 	return w, nil
 }
@@ -234,15 +219,20 @@ func (w *Worker) Wake() {
 func (w *Worker) Run(ctx context.Context) error {
 	calls, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cancel(ErrStopping)
-	for _, f := range w.order {
-		w.wg.Go(func() { w.keepArrivals(ctx, f) })
-	}
+	w.configured()
+	keeping := map[chan arrived]bool{}
 	for ctx.Err() == nil {
+		for _, f := range w.setup.Load().order {
+			if !keeping[f.arrivals] {
+				keeping[f.arrivals] = true
+				w.wg.Go(func() { w.keepArrivals(ctx, f.arrivals) })
+			}
+		}
 		next, err := w.dispatch(ctx, calls)
 		if err != nil {
 			// the queue can't be read: nothing else can be done than to try again
 			w.journal.queueTrouble(err)
-			next = time.Now().Add(w.policy.spread(w.policy.First))
+			next = time.Now().Add(w.policy.spread(w.policy.get().First))
 		}
 		w.sleep(ctx, next)
 	}
@@ -292,15 +282,16 @@ func (w *Worker) finish(cancel context.CancelCauseFunc) {
 // dispatch starts work for as many documents as may be under way, taking turns
 // between the folders, and returns when the next one is due.
 func (w *Worker) dispatch(ctx, calls context.Context) (next time.Time, err error) {
+	order := w.setup.Load().order
 	first, idle := w.turn, 0
-	for i := 0; idle < len(w.order) && ctx.Err() == nil; i++ {
-		f := w.order[(first+i)%len(w.order)]
+	for i := 0; idle < len(order) && ctx.Err() == nil; i++ {
+		f := order[(first+i)%len(order)]
 		started, at, err := w.start(ctx, calls, f)
 		if err != nil {
 			return time.Time{}, err
 		}
 		if started {
-			w.turn = (first + i + 1) % len(w.order)
+			w.turn = (first + i + 1) % len(order)
 			idle, next = 0, time.Time{}
 			continue
 		}
@@ -416,7 +407,7 @@ func (w *Worker) claim(f *folder, lane queue.Lane) (*queue.Item, time.Time, erro
 // written: it would come up again at once, and the same thing would be asked of
 // the portal or the share over and over.
 func (w *Worker) rest(ctx context.Context) {
-	timer := time.NewTimer(w.policy.spread(w.policy.First))
+	timer := time.NewTimer(w.policy.spread(w.policy.get().First))
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
