@@ -51,6 +51,9 @@ func (c *client) call(ctx context.Context, method, path string, form url.Values,
 		if err := json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(&said); err != nil || said.Error == "" {
 			return exit(exitUnavailable, "the daemon answered %s", resp.Status)
 		}
+		if resp.StatusCode == http.StatusUnprocessableEntity { // the daemon refuses its configuration
+			return exit(exitConfig, "%s", said.Error)
+		}
 		return exit(exitNotSo, "%s", said.Error)
 	}
 	if answer == nil {

@@ -64,7 +64,7 @@ must decide) ends it with exit code 1.`,
 				s.after = before
 				sent = append(sent, s)
 				if !asJSON {
-					fmt.Fprintf(cmd.OutOrStdout(), "%s put into folder %s\n", line(s.file), f.Name)
+					fmt.Fprintf(cmd.OutOrStdout(), "%s put into folder %s (%s, project %s)\n", line(s.file), f.Name, f.Portal.EnvironmentName(), f.Project)
 				}
 			}
 			if wait {

@@ -26,15 +26,20 @@ under way goes on where it was at the next start.`,
 			if err != nil {
 				return err
 			}
-			log, err := newLogger(c.Log, cmd.ErrOrStderr())
+			log, level, err := newLogger(c.Log, cmd.ErrOrStderr())
 			if err != nil {
 				return err
 			}
-			d, err := daemon.New(daemon.Options{Config: c, Version: readVersion().Version, Logger: log})
+			d, err := daemon.New(daemon.Options{
+				Config: c, Version: readVersion().Version, Logger: log, Load: g.load,
+				Reloaded: func(c *config.Config) { _ = setLevel(level, c.Log) }, // it was checked
+			})
 			if err != nil {
 				return err
 			}
 			defer d.Close()
+			stop := reloadOnHangup(cmd.Context(), d)
+			defer stop()
 			if err := d.Run(cmd.Context()); err != nil {
 				return err
 			}
@@ -44,11 +49,11 @@ under way goes on where it was at the next start.`,
 }
 
 // newLogger writes to w. Cores are built by hand: zap's own sinks take paths as
-// URLs, which fails on Windows.
-func newLogger(c config.Log, w io.Writer) (*zap.Logger, error) {
-	level, err := zapcore.ParseLevel(c.Level)
-	if err != nil {
-		return nil, fmt.Errorf("%w: log.level: %w", errConfig, err)
+// URLs, which fails on Windows. The level can be changed while it is used.
+func newLogger(c config.Log, w io.Writer) (*zap.Logger, zap.AtomicLevel, error) {
+	level := zap.NewAtomicLevel()
+	if err := setLevel(level, c); err != nil {
+		return nil, level, fmt.Errorf("%w: log.level: %w", errConfig, err)
 	}
 	ec := zap.NewProductionEncoderConfig()
 	ec.EncodeTime = zapcore.TimeEncoderOfLayout(time.RFC3339)
@@ -59,7 +64,15 @@ func newLogger(c config.Log, w io.Writer) (*zap.Logger, error) {
 		ec.ConsoleSeparator = "  "
 		encoder = zapcore.NewConsoleEncoder(ec)
 	}
-	return zap.New(zapcore.NewCore(encoder, zapcore.Lock(zapcore.AddSync(w)), level)), nil
+	return zap.New(zapcore.NewCore(encoder, zapcore.Lock(zapcore.AddSync(w)), level)), level, nil
+}
+
+func setLevel(level zap.AtomicLevel, c config.Log) error {
+	wanted, err := zapcore.ParseLevel(c.Level)
+	if err == nil {
+		level.SetLevel(wanted)
+	}
+	return err
 }
 
 // dataError makes a file trouble of our own exit with "cannot write".

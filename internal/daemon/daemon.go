@@ -18,6 +18,7 @@ import (
 	"net/http"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -27,9 +28,7 @@ import (
 	"brodaemon/internal/control"
 	"brodaemon/internal/deliver"
 	"brodaemon/internal/queue"
-	"brodaemon/internal/secret"
 	"brodaemon/internal/status"
-	"brodaemon/internal/watch"
 )
 
 // Options are what a Daemon is made of.
@@ -37,6 +36,10 @@ type Options struct {
 	Config  *config.Config
 	Version string
 	Logger  *zap.Logger
+	// Load reads the configuration anew for [Daemon.Reload]; nil = it can't be reloaded.
+	Load func() (*config.Config, error)
+	// Reloaded is told of a configuration that was taken over, for what lies outside the daemon (the log). nil = nobody.
+	Reloaded func(*config.Config)
 	// Transport replaces the network for tests and measurements; nil = the network.
 	Transport func(config.Portal) (http.RoundTripper, error)
 	// Changed is told of every change of an item, after it is on disk. It must be quick.
@@ -49,7 +52,7 @@ type Options struct {
 
 // Daemon is one running brodaemon.
 type Daemon struct {
-	config  *config.Config
+	options Options // but for the configuration, which is in now
 	version string
 	log     *zap.Logger
 	started time.Time
@@ -57,15 +60,23 @@ type Daemon struct {
 	metrics *status.Metrics
 	store   *queue.Store
 	worker  *deliver.Worker
-	folders []*watch.Folder
 	control net.Listener
-	page    net.Listener
-	web     *status.Server
-	strays  []string                      // spool files whose item the queue does not know
-	markers map[string]queue.FolderMemory // what each folder's marker is expected to say, from the start on
+	strays  []string // spool files whose item the queue does not know
+
+	now       atomic.Pointer[arrangement] // what a reload replaces
+	reloading sync.Mutex                  // one reload at a time; guards running
+	running   *errgroup.Group             // nil before Run and after its end
+	runs      context.Context             // ends when the daemon stops
 
 	mu       sync.Mutex
 	cleanups []cleanup
+}
+
+// arrangement is a configuration and what was made of it. It is never changed, only replaced.
+type arrangement struct {
+	config   *config.Config
+	watchers []*watcher // in the order of config.Folders
+	page     *page      // nil = none
 }
 
 type cleanup struct {
@@ -95,7 +106,7 @@ func New(o Options) (d *Daemon, err error) {
 	if o.Logger == nil {
 		o.Logger = zap.NewNop()
 	}
-	d = &Daemon{config: o.Config, version: o.Version, log: o.Logger, started: time.Now(), metrics: status.NewMetrics(), markers: map[string]queue.FolderMemory{}}
+	d = &Daemon{options: o, version: o.Version, log: o.Logger, started: time.Now(), metrics: status.NewMetrics()}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, d.Close())
@@ -125,7 +136,8 @@ func New(o Options) (d *Daemon, err error) {
 	if d.worker, err = d.newWorker(o, spool); err != nil {
 		return d, err
 	}
-	if err := d.newFolders(); err != nil {
+	first := &arrangement{config: o.Config}
+	if first.watchers, err = d.newWatchers(o.Config, nil); err != nil {
 		return d, err
 	}
 
@@ -134,12 +146,12 @@ func New(o Options) (d *Daemon, err error) {
 	}
 	d.onClose("control socket", closeListener(d.control))
 
-	if err := d.newPage(); err != nil {
+	d.onClose("status page", d.closePage)
+	if first.page, err = d.newPage(o.Config, nil); err != nil {
 		return d, err
 	}
-	for _, field := range o.Config.Unused() {
-		o.Logger.Warn("this setting has no effect in this version", zap.String("field", field))
-	}
+	d.now.Store(first)
+	d.warnUnused(o.Config)
 	return d, nil
 }
 
@@ -169,30 +181,10 @@ func openStore(o Options, metrics *status.Metrics) (*queue.Store, error) {
 	return store, err
 }
 
-// newPage opens the status page's address, if one is configured.
-func (d *Daemon) newPage() error {
-	s := d.config.Status
-	if s.Listen == "" {
-		return nil
+func (d *Daemon) warnUnused(c *config.Config) {
+	for _, field := range c.Unused() {
+		d.log.Warn("this setting has no effect in this version", zap.String("field", field))
 	}
-	var password secret.String
-	if s.PasswordFile != "" {
-		var err error
-		if password, err = secret.ReadFile(s.PasswordFile); err != nil {
-			return &StartError{Config: true, Err: fmt.Errorf("status.password_file: %w", err)}
-		}
-	}
-	l, err := net.Listen("tcp", s.Listen)
-	if err != nil {
-		return startError(fmt.Errorf("open the status page: %w; choose another address in status.listen, or \"\" for no page", err))
-	}
-	d.page = l
-	d.onClose("status page", closeListener(l))
-	d.web = status.NewServer(status.Options{
-		Source: d, Actor: d.worker, Password: password, Language: d.config.Language, Version: d.version,
-		Metrics: d.metrics, Ready: d.store.Ready, Names: []string{s.Listen},
-	})
-	return nil
 }
 
 // closeListener tolerates that the server on it closed it first.
@@ -211,26 +203,36 @@ func (d *Daemon) onClose(name string, run func() error) {
 
 // PageAddress is where the status page is served, "" if nowhere.
 func (d *Daemon) PageAddress() string {
-	if d.page == nil {
-		return ""
+	if page := d.now.Load().page; page != nil {
+		return page.listener.Addr().String()
 	}
-	return d.page.Addr().String()
+	return ""
 }
+
+// config is the configuration in force.
+func (d *Daemon) config() *config.Config { return d.now.Load().config }
 
 // Run works until ctx ends and returns nil then. It returns an error only when
 // a part ended by itself, which should never happen.
 func (d *Daemon) Run(ctx context.Context) error {
-	d.log.Info("started", zap.String("version", d.version), zap.String("data_dir", d.config.DataDir),
-		zap.Int("folders", len(d.folders)), zap.String("page", d.PageAddress()))
 	g, ctx := errgroup.WithContext(ctx)
+	d.reloading.Lock()
+	now := d.now.Load()
+	d.running, d.runs = g, ctx
+	d.log.Info("started", zap.String("version", d.version), zap.String("data_dir", now.config.DataDir),
+		zap.Int("folders", len(now.watchers)), zap.String("page", d.PageAddress()))
 	g.Go(func() error { return d.worker.Run(ctx) })
-	for _, f := range d.folders {
-		g.Go(func() error { return f.Run(ctx) })
+	for _, w := range now.watchers {
+		d.startWatcher(w)
 	}
 	g.Go(func() error { return control.Serve(ctx, d.control, d.controlHandler()) })
-	if d.web != nil {
-		g.Go(func() error { return d.web.Serve(ctx, d.page) })
-	}
+	d.startPage(now.page)
+	d.reloading.Unlock()
+
+	<-ctx.Done()
+	d.reloading.Lock() // a reload in hand ends first, and none begins any more
+	d.running = nil
+	d.reloading.Unlock()
 	err := g.Wait()
 	if err != nil {
 		d.log.Error("stopped by itself", zap.Error(err))
@@ -262,8 +264,8 @@ func (d *Daemon) Busy() (bool, error) {
 	if err != nil || len(open) > 0 {
 		return true, err
 	}
-	for _, f := range d.folders {
-		s := f.State()
+	for _, w := range d.now.Load().watchers {
+		s := w.folder.State()
 		if !s.Online || s.Files > 0 || s.SettlingCount > 0 || s.WaitingCount > 0 {
 			return true, nil
 		}
@@ -273,8 +275,8 @@ func (d *Daemon) Busy() (bool, error) {
 
 // ScanNow makes every folder be looked at at once.
 func (d *Daemon) ScanNow() {
-	for _, f := range d.folders {
-		f.ScanSoon()
+	for _, w := range d.now.Load().watchers {
+		w.folder.ScanSoon()
 	}
 }
 

@@ -19,16 +19,15 @@ const oddAfter = 10 * time.Minute
 
 // Status is how it is going now.
 func (d *Daemon) Status() (status.Snapshot, error) {
-	s, err := QueueSnapshot(d.config, d.store)
+	now := d.now.Load()
+	s, err := QueueSnapshot(now.config, d.store)
 	if err != nil {
 		return s, err
 	}
 	s.Running, s.Version, s.Started, s.PID = true, d.version, d.started.UTC(), os.Getpid()
 	s.UnderWay = d.worker.UnderWay()
 	for i := range s.Folders {
-		if i < len(d.folders) {
-			watched(&s.Folders[i], d.folders[i].State())
-		}
+		watched(&s.Folders[i], now.watchers[i].folder.State())
 	}
 	s.Portals, s.Tokens = d.gates()
 	s.Conditions = append(d.conditions(&s), s.Conditions...)
@@ -145,6 +144,14 @@ func (d *Daemon) conditions(s *status.Snapshot) []status.Condition {
 			all = append(all, status.Condition{
 				Code: "folder-offline", Text: fmt.Sprintf("folder %s (%s) can't be read: %s", f.Name, f.Path, f.Reason),
 				Since: f.Since, Subject: f.Name, Detail: f.Reason,
+			})
+		}
+	}
+	for _, f := range d.worker.Status() {
+		if f.Refused != "" {
+			all = append(all, status.Condition{
+				Code: "environment-changed", Text: f.Refused, Subject: f.Folder, Detail: f.Environment,
+				Hint: "`brodaemon queue list --folder " + f.Folder + "` shows them; nothing is taken from the folder until then",
 			})
 		}
 	}

@@ -22,34 +22,47 @@ import (
 // This file translates between rooms that do not know each other.
 
 func (d *Daemon) newWorker(o Options, spool *queue.Spool) (*deliver.Worker, error) {
-	c := o.Config
-	opts := deliver.Options{
-		Store: d.store, Spool: spool, Logger: o.Logger.Named("deliver"), Crash: o.Crash,
-		Policy: deliver.Policy{
-			First: c.Retry.First, Max: c.Retry.Max,
-			FollowFirst: c.Follow.First, FollowMax: c.Follow.Max, OddAfter: oddAfter,
-		},
+	opts := deliver.Options{Store: d.store, Spool: spool, Logger: o.Logger.Named("deliver"), Crash: o.Crash}
+	var err error
+	if opts.Endpoints, opts.Folders, opts.Policy, err = d.deliverSetup(o.Config); err != nil {
+		return nil, err
 	}
-	if o.Policy != nil {
-		opts.Policy = *o.Policy
+	return deliver.New(opts)
+}
+
+// deliverSetup is what the configuration means for the Worker.
+func (d *Daemon) deliverSetup(c *config.Config) (endpoints []deliver.Endpoint, folders []deliver.Folder, policy deliver.Policy, err error) {
+	policy = deliver.Policy{
+		First: c.Retry.First, Max: c.Retry.Max,
+		FollowFirst: c.Follow.First, FollowMax: c.Follow.Max, OddAfter: oddAfter,
 	}
-	seen := map[string]bool{}
+	if d.options.Policy != nil {
+		policy = *d.options.Policy
+	}
+	o := d.options
+	o.Config = c
+	at := map[string]int{}
 	transports := map[config.Portal]http.RoundTripper{}
 	for _, f := range c.Folders {
-		if !seen[f.Portal.BaseURL()] {
-			seen[f.Portal.BaseURL()] = true
-			opts.Endpoints = append(opts.Endpoints, deliver.Endpoint{
-				Address: f.Portal.BaseURL(), Environment: f.Portal.EnvironmentName(),
-				Concurrency: f.Portal.Concurrency, RequestsPerSecond: f.Portal.RequestsPerSecond,
-			})
+		e := deliver.Endpoint{
+			Address: f.Portal.BaseURL(), Environment: f.Portal.EnvironmentName(),
+			Concurrency: f.Portal.Concurrency, RequestsPerSecond: f.Portal.RequestsPerSecond,
+		}
+		if i, seen := at[e.Address]; seen {
+			// the portal bears what the most careful of its folders says
+			endpoints[i].Concurrency = min(endpoints[i].Concurrency, e.Concurrency)
+			endpoints[i].RequestsPerSecond = min(endpoints[i].RequestsPerSecond, e.RequestsPerSecond)
+		} else {
+			at[e.Address] = len(endpoints)
+			endpoints = append(endpoints, e)
 		}
 		folder, err := d.deliverFolder(o, f, transports)
 		if err != nil {
-			return nil, err
+			return nil, nil, policy, err
 		}
-		opts.Folders = append(opts.Folders, folder)
+		folders = append(folders, folder)
 	}
-	return deliver.New(opts)
+	return endpoints, folders, policy, nil
 }
 
 func (d *Daemon) deliverFolder(o Options, f config.Folder, transports map[config.Portal]http.RoundTripper) (deliver.Folder, error) {
@@ -158,40 +171,6 @@ func readSecret(t config.Token) func() (secret.String, error) {
 	}
 }
 
-func (d *Daemon) newFolders() error {
-	for _, f := range d.config.Folders {
-		marker, err := d.marker(f)
-		if err != nil {
-			return startError(err)
-		}
-		folder, err := watch.New(watch.Options{
-			Name: f.Name, Path: f.Path, Exclude: []string{f.DoneDir, f.FailedDir}, Include: f.Include,
-			Recursive: f.Recursive, Poll: f.Watch == "poll", ScanInterval: f.ScanInterval, Settle: f.Settle,
-			Marker: marker, Accept: d.accept, Logger: d.log,
-		})
-		if err != nil {
-			return &StartError{Config: true, Err: err}
-		}
-		d.folders = append(d.folders, folder)
-	}
-	return nil
-}
-
-// marker is what a folder's marker file must hold. Its text is made at first
-// use and remembered in the queue before the marker is relied upon, so that a
-// folder that was used once is never taken for a new one.
-func (d *Daemon) marker(f config.Folder) (watch.Marker, error) {
-	memory, known, err := remembered(d.store, f)
-	if err != nil {
-		return watch.Marker{}, err
-	}
-	d.markers[f.Name] = memory
-	return watch.Marker{
-		ID: memory.Marker, Known: known,
-		Written: func() error { return d.store.RememberFolder(f.Name, memory) },
-	}, nil
-}
-
 // remembered is what the queue knows of a folder; at first use, and after the
 // configuration moved the folder, a new marker text that is not stored yet.
 func remembered(store *queue.Store, f config.Folder) (m queue.FolderMemory, known bool, err error) {
@@ -227,18 +206,19 @@ func (d *Daemon) controlHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/", status.API(d, d.worker))
 	mux.HandleFunc("POST /api/v1/folders/{name}/marker", func(w http.ResponseWriter, r *http.Request) {
-		f, ok := d.config.Folder(r.PathValue("name"))
-		if !ok {
+		f := d.watcher(r.PathValue("name"))
+		if f == nil {
 			status.Fail(w, http.StatusNotFound, fmt.Errorf("the running daemon has no folder %q", r.PathValue("name")))
 			return
 		}
 		// the text that the running watcher expects
-		if err := initMarker(d.store, f, d.markers[f.Name]); err != nil {
+		if err := initMarker(d.store, f.config, f.marker); err != nil {
 			status.Fail(w, http.StatusConflict, err)
 			return
 		}
 		d.ScanNow()
 	})
+	mux.HandleFunc("POST /api/v1/reload", d.serveReload)
 	return mux
 }
 
@@ -252,9 +232,7 @@ func (d *Daemon) accept(ctx context.Context, a watch.Arrival) watch.Decision {
 
 // forget tells a folder's watcher that a file has left.
 func (d *Daemon) forget(name, file string) {
-	for i, f := range d.config.Folders {
-		if f.Name == name && i < len(d.folders) {
-			d.folders[i].Forget(file)
-		}
+	if w := d.watcher(name); w != nil {
+		w.folder.Forget(file)
 	}
 }

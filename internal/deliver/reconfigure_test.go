@@ -154,7 +154,7 @@ func TestOtherPortalTakesNothing(t *testing.T) {
 		if d := s.save("zwolle", "b.xml", newWell("b")); d.Answer != Later || !strings.Contains(d.Reason, "demo") {
 			t.Errorf("b.xml was %s: %s", d.Answer, d.Reason)
 		}
-		if why := s.worker.Status()[0].Refused; !strings.Contains(why, "1 documents are still under way to demo") {
+		if why := s.worker.Status()[0].Refused; !strings.Contains(why, "has documents (1) still under way to demo") {
 			t.Errorf("the status says %q", why)
 		}
 		s.pass(24 * time.Hour)

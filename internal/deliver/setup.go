@@ -196,6 +196,6 @@ func Elsewhere(store interface {
 
 // ElsewhereText is the sentence for what Elsewhere found.
 func ElsewhereText(folder string, n int, to, now string) string {
-	return fmt.Sprintf("folder %s now delivers to %s, but %d documents are still under way to %s: change its portal back until they are through, or give them up with `brodaemon queue cancel`",
+	return fmt.Sprintf("folder %s now delivers to %s, but has documents (%d) still under way to %s: change its portal back until they are through, or give them up with `brodaemon queue cancel`",
 		folder, now, n, to)
 }

@@ -74,7 +74,7 @@ func (a api) status(w http.ResponseWriter, _ *http.Request) {
 		Fail(w, http.StatusInternalServerError, err)
 		return
 	}
-	reply(w, s)
+	Answer(w, s)
 }
 
 func (a api) items(w http.ResponseWriter, r *http.Request) {
@@ -140,7 +140,7 @@ func (a api) item(w http.ResponseWriter, r *http.Request) {
 		Fail(w, readCode(err), err)
 		return
 	}
-	reply(w, DetailOf(&it))
+	Answer(w, DetailOf(&it))
 }
 
 func (a api) act(w http.ResponseWriter, r *http.Request) {
@@ -158,7 +158,7 @@ func (a api) act(w http.ResponseWriter, r *http.Request) {
 		Fail(w, actCode(err), err)
 		return
 	}
-	reply(w, RowOf(&it))
+	Answer(w, RowOf(&it))
 }
 
 func (a api) retryAll(w http.ResponseWriter, r *http.Request) {
@@ -171,7 +171,7 @@ func (a api) retryAll(w http.ResponseWriter, r *http.Request) {
 		Fail(w, actCode(err), err)
 		return
 	}
-	reply(w, map[string]int{"retried": n})
+	Answer(w, map[string]int{"retried": n})
 }
 
 // acts are the names of what can be done to one document.
@@ -298,7 +298,8 @@ func encode(v any) ([]byte, error) {
 
 func setJSON(w http.ResponseWriter) { w.Header().Set("Content-Type", "application/json") }
 
-func reply(w http.ResponseWriter, v any) {
+// Answer writes v as the API does.
+func Answer(w http.ResponseWriter, v any) {
 	text, err := encode(v)
 	if err != nil {
 		Fail(w, http.StatusInternalServerError, err)

@@ -185,7 +185,7 @@ func conditionLink(c *Condition) string {
 	switch c.Code {
 	case "held-person", "held-uncertain", "held-duplicate":
 		return address(queue.Filter{Hold: queue.Hold(strings.TrimPrefix(c.Code, "held-")), Open: true})
-	case "folder-not-configured":
+	case "folder-not-configured", "environment-changed":
 		return address(queue.Filter{Folder: c.Subject, Open: true})
 	case "delivery-slow":
 		return address(queue.Filter{State: queue.Submitted, Open: true})

@@ -98,12 +98,12 @@ func NewServer(o Options) *Server {
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
 
-// Serve answers requests on l until ctx ends, lets those in hand finish for at
-// most two seconds, and returns nil then. It closes l. Any error it returns
-// means that serving ended by itself.
-func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+// Serve answers requests on l with a [Server], or with one that changes, until
+// ctx ends, lets those in hand finish for at most two seconds, and returns nil
+// then. It closes l. Any error it returns means that serving ended by itself.
+func Serve(ctx context.Context, l net.Listener, h http.Handler) error {
 	server := &http.Server{
-		Handler:           s,
+		Handler:           h,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       15 * time.Second,
 		WriteTimeout:      2 * time.Minute, // a list of everything over a slow line

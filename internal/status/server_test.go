@@ -536,7 +536,7 @@ func TestServeAndStop(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(ctx, l) }()
+	go func() { ended <- Serve(ctx, l, server) }()
 	client := &http.Client{Transport: &http.Transport{}}
 	defer client.CloseIdleConnections()
 	resp, err := client.Get("http://" + l.Addr().String() + "/")
@@ -580,7 +580,7 @@ func TestServeLetsAnswersFinish(t *testing.T) {
 				l := newPipes()
 				ctx, cancel := context.WithCancel(t.Context())
 				ended := make(chan error, 1)
-				go func() { ended <- server.Serve(ctx, l) }()
+				go func() { ended <- Serve(ctx, l, server) }()
 				conn := l.dial()
 				defer conn.Close()
 				answer := make(chan string)
@@ -616,7 +616,7 @@ func TestServeDropsSlowClients(t *testing.T) {
 				l := newPipes()
 				ctx, cancel := context.WithCancel(t.Context())
 				ended := make(chan error, 1)
-				go func() { ended <- server.Serve(ctx, l) }()
+				go func() { ended <- Serve(ctx, l, server) }()
 				conn := l.dial()
 				_, _ = io.WriteString(conn, first)
 				start := time.Now()
@@ -640,7 +640,7 @@ func TestServeSaysWhenItEndsByItself(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.Close()
-	if err := server.Serve(context.Background(), l); err == nil || !strings.Contains(err.Error(), "serve the status page") {
+	if err := Serve(context.Background(), l, server); err == nil || !strings.Contains(err.Error(), "serve the status page") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -288,6 +288,7 @@ var translations = map[string]string{
 	"condition.held-uncertain":        "Documenten waarvan niet zeker is of ze zijn ingediend: {n}",
 	"condition.held-duplicate":        "Documenten die een object een tweede keer zouden registreren: {n}",
 	"condition.held-person":           "Documenten die op een mens wachten: {n}",
+	"condition.environment-changed":   "Map {subject} levert nu aan een ander portaal ({detail}), maar heeft nog documenten onderweg naar het vorige",
 	"condition.folder-not-configured": "Documenten die wachten van map {subject}, die niet meer in de configuratie staat: {n}",
 	"condition.delivery-slow":         "Leveringen die al lang geen uitslag hebben: {n}; de oudste is {subject} ({detail})",
 	"hint.folder-offline":             "Wat er al is opgenomen gaat door; de rest wacht veilig in de map.",
@@ -297,6 +298,7 @@ var translations = map[string]string{
 	"hint.held-uncertain":             "Zoek ze op in het Bronhouderportaal en geef per document het antwoord.",
 	"hint.held-duplicate":             "Kies per document: vrijgeven of stopzetten.",
 	"hint.held-person":                "Bekijk ze, en kies per document wat ermee moet.",
+	"hint.environment-changed":        "Zet het portaal van de map terug tot ze klaar zijn, of zet ze stop. Tot dan wordt er niets uit de map opgenomen.",
 	"hint.folder-not-configured":      "Zet de map terug in de configuratie tot ze klaar zijn.",
 	"hint.delivery-slow":              "Misschien moet iemand bij de bronhouder ze in het portaal goedkeuren.",
 
