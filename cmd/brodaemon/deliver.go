@@ -121,8 +121,8 @@ func matchesFolder(f config.Folder, files []string) error {
 func readyToPut(ctx context.Context, remote *client, f config.Folder, files []string) error {
 	now, err := remote.Status(ctx) // without a daemon nobody can tell
 	for _, at := range now.Folders {
-		// without a reason it has not been looked at yet: the daemon has only just started
-		if err == nil && at.Name == f.Name && !at.Online && at.Reason != "" {
+		starting := at.Cause == string(watch.CauseStarting) // it has not been looked at yet
+		if err == nil && at.Name == f.Name && !at.Online && at.Reason != "" && !starting {
 			return exit(exitCantWrite, "nothing was put into folder %s, which is offline: %s", f.Name, at.Reason)
 		}
 	}
