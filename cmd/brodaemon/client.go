@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"brodaemon/internal/config"
 	"brodaemon/internal/control"
@@ -25,37 +26,11 @@ func newClient(c *config.Config) *client { return &client{control.Client(c.DataD
 
 // call does one request; answer may be nil.
 func (c *client) call(ctx context.Context, method, path string, form url.Values, answer any) error {
-	var body io.Reader
-	if form != nil {
-		body = strings.NewReader(form.Encode())
-	}
-	req, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(control.BaseURL, "/")+path, body)
+	resp, err := c.send(ctx, method, path, form)
 	if err != nil {
 		return err
 	}
-	if form != nil {
-		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	}
-	resp, err := c.http.Do(req)
-	if err != nil {
-		if errors.Is(err, control.ErrNotRunning) {
-			return control.ErrNotRunning
-		}
-		return exit(exitUnavailable, "the daemon does not answer: %w", err)
-	}
 	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		var said struct {
-			Error string `json:"error"`
-		}
-		if err := json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(&said); err != nil || said.Error == "" {
-			return exit(exitUnavailable, "the daemon answered %s", resp.Status)
-		}
-		if resp.StatusCode == http.StatusUnprocessableEntity { // the daemon refuses its configuration
-			return exit(exitConfig, "%s", said.Error)
-		}
-		return exit(exitNotSo, "%s", said.Error)
-	}
 	if answer == nil {
 		return nil
 	}
@@ -63,6 +38,56 @@ func (c *client) call(ctx context.Context, method, path string, form url.Values,
 		return exit(exitUnavailable, "the daemon's answer can't be read: %w", err)
 	}
 	return nil
+}
+
+// stream asks for a JSON list and hands over its elements as they come.
+func (c *client) stream(ctx context.Context, path string, read func(list *json.Decoder) error) error {
+	resp, err := c.send(ctx, http.MethodGet, path, nil)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	list := json.NewDecoder(resp.Body)
+	if _, err := list.Token(); err != nil {
+		return exit(exitUnavailable, "the daemon's answer can't be read: %w", err)
+	}
+	return read(list)
+}
+
+// send does one request and makes an error of every answer but 200.
+func (c *client) send(ctx context.Context, method, path string, form url.Values) (*http.Response, error) {
+	var body io.Reader
+	if form != nil {
+		body = strings.NewReader(form.Encode())
+	}
+	req, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(control.BaseURL, "/")+path, body)
+	if err != nil {
+		return nil, err
+	}
+	if form != nil {
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		if errors.Is(err, control.ErrNotRunning) {
+			return nil, control.ErrNotRunning
+		}
+		return nil, exit(exitUnavailable, "the daemon does not answer: %w", err)
+	}
+	if resp.StatusCode == http.StatusOK {
+		return resp, nil
+	}
+	defer resp.Body.Close()
+	var said struct {
+		Error string `json:"error"`
+	}
+	if err := json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(&said); err != nil || said.Error == "" {
+		return nil, exit(exitUnavailable, "the daemon answered %s", resp.Status)
+	}
+	if resp.StatusCode == http.StatusUnprocessableEntity { // the daemon refuses its configuration
+		return nil, exit(exitConfig, "%s", said.Error)
+	}
+	return nil, exit(exitNotSo, "%s", said.Error)
 }
 
 // notRunning is what commands say that need the daemon.
@@ -79,6 +104,8 @@ type reader interface {
 	Status(ctx context.Context) (status.Snapshot, error)
 	Rows(ctx context.Context, f queue.Filter) ([]status.Row, error)
 	Detail(ctx context.Context, id queue.ID) (status.Detail, error)
+	// Records calls do with each document that f.Folder and f.Since choose, until it fails.
+	Records(ctx context.Context, f queue.Filter, do func(status.Record) error) error
 	Close() error
 }
 
@@ -123,6 +150,28 @@ func (c *client) Detail(ctx context.Context, id queue.ID) (d status.Detail, err 
 	return d, err
 }
 
+func (c *client) Records(ctx context.Context, f queue.Filter, do func(status.Record) error) error {
+	q := url.Values{"folder": {f.Folder}}
+	if !f.Since.IsZero() {
+		q.Set("since", f.Since.Format(time.RFC3339))
+	}
+	return c.stream(ctx, "/api/v1/export?"+q.Encode(), func(list *json.Decoder) error {
+		for list.More() {
+			var r status.Record
+			if err := list.Decode(&r); err != nil {
+				return exit(exitUnavailable, "the daemon's answer broke off: %w", err)
+			}
+			if err := do(r); err != nil {
+				return err
+			}
+		}
+		if _, err := list.Token(); err != nil { // a list that broke off lacks its end
+			return exit(exitUnavailable, "the daemon's answer broke off: %w", err)
+		}
+		return nil
+	})
+}
+
 func (c *client) Close() error { return nil }
 
 // fileReader reads the queue file.
@@ -152,6 +201,15 @@ func (r *fileReader) Detail(_ context.Context, id queue.ID) (status.Detail, erro
 	return status.DetailOf(&it), nil
 }
 
+func (r *fileReader) Records(_ context.Context, f queue.Filter, do func(status.Record) error) error {
+	var failed error
+	err := r.store.Each(f, func(it queue.Item) bool {
+		failed = do(status.RecordOf(&it))
+		return failed == nil
+	})
+	return errors.Join(err, failed)
+}
+
 func (r *fileReader) Close() error { return r.store.Close() }
 
 // emptyReader stands for a queue that was never made.
@@ -165,5 +223,8 @@ func (emptyReader) Rows(context.Context, queue.Filter) ([]status.Row, error) {
 }
 func (emptyReader) Detail(_ context.Context, id queue.ID) (status.Detail, error) {
 	return status.Detail{}, exit(exitNotSo, "document %s: %w", id, queue.ErrNotFound)
+}
+func (emptyReader) Records(context.Context, queue.Filter, func(status.Record) error) error {
+	return nil
 }
 func (emptyReader) Close() error { return nil }

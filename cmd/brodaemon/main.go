@@ -135,7 +135,7 @@ Try it without a token or a network:  brodaemon demo`,
 	})
 	root.AddCommand(
 		newRunCommand(g), newDemoCommand(), newSandboxCommand(),
-		newStatusCommand(g), newReloadCommand(g), newQueueCommand(g),
+		newStatusCommand(g), newReloadCommand(g), newQueueCommand(g), newExportCommand(g),
 		newValidateCommand(g), newDeliverCommand(g), newFolderCommand(g), newVersionCommand(),
 	)
 	root.InitDefaultCompletionCmd() // here, so that it too wants its subcommand

@@ -140,7 +140,7 @@ func documents(n int) string {
 func (d *Daemon) conditions(s *status.Snapshot) []status.Condition {
 	all := []status.Condition{}
 	for _, f := range s.Folders {
-		if !f.Online {
+		if !f.Online && f.Cause != string(watch.CauseStarting) {
 			all = append(all, status.Condition{
 				Code: "folder-offline", Text: fmt.Sprintf("folder %s (%s) can't be read: %s", f.Name, f.Path, f.Reason),
 				Since: f.Since, Subject: f.Name, Detail: f.Reason,

@@ -67,14 +67,18 @@ type Filter struct {
 	State  State
 	Hold   Hold
 	Folder string
-	Open   bool   // only items for which something is still to be done
-	Search string // part of file, BRO-ID, reference, delivery or hash, whatever the case
-	Limit  int    // 0 = no limit
-	Newest bool   // newest first instead of oldest first
+	Open   bool      // only items for which something is still to be done
+	Since  time.Time // only items that came in at that moment or later; zero = all
+	Search string    // part of file, BRO-ID, reference, delivery or hash, whatever the case
+	Limit  int       // 0 = no limit
+	Newest bool      // newest first instead of oldest first
 }
 
 func (f Filter) matches(it *Item) bool {
 	if f.State != "" && it.State != f.State || f.Hold != "" && it.Hold != f.Hold || f.Folder != "" && it.Folder != f.Folder {
+		return false
+	}
+	if it.Times.Queued.Before(f.Since) {
 		return false
 	}
 	if f.Search == "" {

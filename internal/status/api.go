@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"time"
 
 	"brodaemon/internal/queue"
 )
@@ -55,6 +56,7 @@ func API(source Source, actor Actor) http.Handler {
 	mux.HandleFunc("GET /api/v1/status", a.status)
 	mux.HandleFunc("GET /api/v1/items", a.items)
 	mux.HandleFunc("GET /api/v1/items/{id}", a.item)
+	mux.HandleFunc("GET /api/v1/export", a.export)
 	mux.HandleFunc("POST /api/v1/items/{id}/{act}", a.act)
 	mux.HandleFunc("POST /api/v1/retry", a.retryAll)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
@@ -90,6 +92,24 @@ func (a api) items(w http.ResponseWriter, r *http.Request) {
 	list.end(err)
 }
 
+// export answers with a [Record] of every document that came in since a moment
+// (RFC 3339; without one, of all), oldest first.
+func (a api) export(w http.ResponseWriter, r *http.Request) {
+	filter := queue.Filter{Folder: r.URL.Query().Get("folder")}
+	if s := r.URL.Query().Get("since"); s != "" {
+		var err error
+		if filter.Since, err = time.Parse(time.RFC3339, s); err != nil {
+			Fail(w, http.StatusBadRequest, fmt.Errorf("since: %q is not a moment such as 2026-11-23T00:00:00Z", s))
+			return
+		}
+	}
+	list := rowWriter{w: w, out: bufio.NewWriter(w)}
+	err := a.source.Each(filter, func(it queue.Item) bool {
+		return list.add(RecordOf(&it)) && r.Context().Err() == nil
+	})
+	list.end(err)
+}
+
 // rowWriter writes a JSON array piece by piece.
 type rowWriter struct {
 	w   http.ResponseWriter
@@ -98,7 +118,7 @@ type rowWriter struct {
 	err error
 }
 
-func (l *rowWriter) add(row Row) bool {
+func (l *rowWriter) add(row any) bool {
 	before := ",\n"
 	if l.n == 0 {
 		setJSON(l.w)

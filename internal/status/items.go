@@ -61,6 +61,19 @@ func LastError(it *queue.Item) string {
 	return ""
 }
 
+// Record is one document in `export`: the receipt's names and where it is.
+type Record struct {
+	archive.Receipt
+	State string `json:"state"`
+	Hold  string `json:"hold"`
+	Filed string `json:"filed"` // path in done/ or failed/
+}
+
+// RecordOf is the proof of what became of an item, or of how far it is.
+func RecordOf(it *queue.Item) Record {
+	return Record{Receipt: deliver.ReceiptOf(it, it.Times.Filed), State: string(it.State), Hold: string(it.Hold), Filed: it.Filed}
+}
+
 // Detail is `queue show --json` and /api/v1/items/{id}: the receipt's names,
 // those of the row that it lacks, and the timeline.
 type Detail struct {
