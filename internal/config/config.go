@@ -303,16 +303,7 @@ func (c *Config) Unused() []string {
 	for i, f := range c.Folders {
 		at := fmt.Sprintf("folders[%d]", i)
 		note(at+".portal.registry_url", f.Portal.RegistryURL != c.Common.RegistryURL && f.Portal.RegistryURL != f.Portal.defaultRegistry())
-		note(at+".notify", len(f.Notify) > 0)
 	}
-	note("notify.mail.host", c.Notify.Mail.Host != d.Notify.Mail.Host)
-	note("notify.mail.port", c.Notify.Mail.Port != d.Notify.Mail.Port)
-	note("notify.mail.username", c.Notify.Mail.Username != d.Notify.Mail.Username)
-	note("notify.mail.password_file", c.Notify.Mail.PasswordFile != d.Notify.Mail.PasswordFile)
-	note("notify.mail.from", c.Notify.Mail.From != d.Notify.Mail.From)
-	note("notify.mail.to", len(c.Notify.Mail.To) > 0)
-	note("notify.webhook.url", c.Notify.Webhook.URL != d.Notify.Webhook.URL)
-	note("notify.digest_at", c.Notify.DigestAt != d.Notify.DigestAt)
 	note("log.max_age", c.Log.MaxAge != d.Log.MaxAge)
 	note("log.max_size", c.Log.MaxSize != d.Log.MaxSize)
 	note("retention.done", c.Retention.Done != d.Retention.Done)

@@ -77,6 +77,7 @@ type arrangement struct {
 	config   *config.Config
 	watchers []*watcher // in the order of config.Folders
 	page     *page      // nil = none
+	teller   *teller
 }
 
 type cleanup struct {
@@ -150,6 +151,7 @@ func New(o Options) (d *Daemon, err error) {
 	if first.page, err = d.newPage(o.Config, nil); err != nil {
 		return d, err
 	}
+	first.teller = d.newTeller(o.Config)
 	d.now.Store(first)
 	d.warnUnused(o.Config)
 	return d, nil
@@ -227,6 +229,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	}
 	g.Go(func() error { return control.Serve(ctx, d.control, d.controlHandler()) })
 	d.startPage(now.page)
+	d.startTeller(now.teller)
 	d.reloading.Unlock()
 
 	<-ctx.Done()

@@ -97,7 +97,8 @@ func (d *Daemon) replace(next *config.Config) error {
 		return err
 	}
 
-	d.now.Store(&arrangement{config: next, watchers: watchers, page: served})
+	teller := d.newTeller(next)
+	d.now.Store(&arrangement{config: next, watchers: watchers, page: served, teller: teller})
 	for _, w := range old.watchers {
 		if !slices.Contains(watchers, w) {
 			w.stopWatcher()
@@ -113,6 +114,8 @@ func (d *Daemon) replace(next *config.Config) error {
 		d.startPage(served)
 	}
 	d.changePage(served, next)
+	old.teller.stopTeller()
+	d.startTeller(teller)
 	d.warnUnused(next)
 	if d.options.Reloaded != nil {
 		d.options.Reloaded(next)

@@ -30,7 +30,7 @@ func (d *Daemon) Status() (status.Snapshot, error) {
 		watched(&s.Folders[i], now.watchers[i].folder.State())
 	}
 	s.Portals, s.Tokens = d.gates()
-	s.Conditions = append(d.conditions(&s), s.Conditions...)
+	s.Conditions = append(append(d.conditions(&s), d.tellerTrouble()...), s.Conditions...)
 	return s, nil
 }
 

@@ -180,6 +180,24 @@ func (l language) conditionViewOf(c *Condition, s *Snapshot) conditionView {
 	return v
 }
 
+// Describe is a condition in a language, nl or en: what it is, and what to do about it.
+func Describe(language string, c *Condition, s *Snapshot) (text, hint string) {
+	v := languageOf(language).conditionViewOf(c, s)
+	return v.Text, v.Hint
+}
+
+// WhyIgnored is in a language, nl or en, why a file that lies in a folder is never taken.
+func WhyIgnored(language string, lying Lying) string {
+	return languageOf(language).ignoredReason(lying)
+}
+
+func (l language) ignoredReason(lying Lying) string {
+	if why, known := translations["ignored."+lying.Code]; known && l == dutch {
+		return why
+	}
+	return lying.Reason
+}
+
 // conditionLink is where the documents of a condition are listed.
 func conditionLink(c *Condition) string {
 	switch c.Code {
@@ -225,9 +243,7 @@ func (l language) folderViewOf(f *Folder) folderView {
 	v.MoreWaiting = max(f.NotTakenN, len(f.NotTaken)) - len(v.NotTaken)
 	v.MoreIgnored = max(f.IgnoredN, len(f.Ignored)) - len(v.Ignored)
 	for i, lying := range v.Ignored {
-		if why, known := translations["ignored."+lying.Code]; known && l == dutch {
-			v.Ignored[i].Reason = why
-		}
+		v.Ignored[i].Reason = l.ignoredReason(lying)
 	}
 	return v
 }
