@@ -61,7 +61,7 @@ type Daemon struct {
 	store   *queue.Store
 	worker  *deliver.Worker
 	control net.Listener
-	strays  []string // spool files whose item the queue does not know
+	strays  []string // spool files that belong to nothing
 
 	now       atomic.Pointer[arrangement] // what a reload replaces
 	reloading sync.Mutex                  // one reload at a time; guards running
@@ -131,7 +131,7 @@ func New(o Options) (d *Daemon, err error) {
 		return d, startError(err)
 	}
 	for _, name := range d.strays {
-		o.Logger.Error("the spool holds a document that the queue does not know; it is left there", zap.String("file", name))
+		o.Logger.Error("the spool holds a file that no document in the queue belongs to and that does not say whose it is; it is left there", zap.String("file", name))
 	}
 
 	if d.worker, err = d.newWorker(o, spool); err != nil {
@@ -167,7 +167,7 @@ func PrepareDataDir(dir string) error {
 
 func openStore(o Options, metrics *status.Metrics) (*queue.Store, error) {
 	logged := deliver.LogChange(o.Logger.Named("document"))
-	store, err := queue.Open(o.Config.DataDir, queue.Options{
+	store, told, err := queue.OpenOrRebuild(o.Config.DataDir, queue.Options{
 		Timeout: 2 * time.Second,
 		Changed: func(before, after *queue.Item) {
 			logged(before, after)
@@ -178,7 +178,12 @@ func openStore(o Options, metrics *status.Metrics) (*queue.Store, error) {
 		},
 	})
 	if errors.Is(err, queue.ErrLocked) {
-		return nil, fmt.Errorf("%w: another brodaemon runs with data folder %s", err, o.Config.DataDir)
+		return nil, fmt.Errorf("%w: another brodaemon runs with data folder %s, or another program (a backup, a virus scanner) holds the file; end that one, then start again", err, o.Config.DataDir)
+	}
+	if err == nil && told != nil {
+		c := rebuiltCondition(o.Config.DataDir, told)
+		o.Logger.Error(c.Text, zap.String("what_to_do", c.Hint), zap.String("cause", told.Cause), zap.String("fault", told.Detail), zap.String("old_file", told.Aside),
+			zap.Int("documents", told.Documents), zap.Int("restored", told.Restored), zap.Int("changed", told.Changed), zap.Int("held", told.Held), zap.Bool("ledger_lost", told.LedgerLost))
 	}
 	return store, err
 }

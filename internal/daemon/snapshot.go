@@ -60,7 +60,11 @@ func QueueSnapshot(c *config.Config, store *queue.Store) (status.Snapshot, error
 	if err := fillOldest(&s, store, counts); err != nil {
 		return s, err
 	}
-	s.Conditions, err = queueConditions(c, store, counts)
+	if s.Conditions, err = queueConditions(c, store, counts); err != nil {
+		return s, err
+	}
+	rebuilt, err := rebuiltConditions(c, store)
+	s.Conditions = append(rebuilt, s.Conditions...)
 	return s, err
 }
 
@@ -175,8 +179,8 @@ func (d *Daemon) conditions(s *status.Snapshot) []status.Condition {
 	}
 	if len(d.strays) > 0 {
 		all = append(all, status.Condition{
-			Code: "spool-strays", Text: fmt.Sprintf("the spool holds %d documents that the queue does not know, %s first", len(d.strays), d.strays[0]),
-			Hint: "the queue file is older than the spool; look whether these were delivered before saving them again", Since: d.started.UTC(),
+			Code: "spool-strays", Text: fmt.Sprintf("the spool holds %d files that no document in the queue belongs to and that don't say whose they are, %s first", len(d.strays), d.strays[0]),
+			Hint: "look whether these were delivered before saving them again; then take them out of the spool", Since: d.started.UTC(),
 			N: len(d.strays), Detail: d.strays[0],
 		})
 	}

@@ -107,7 +107,7 @@ func ReceiptOf(it *queue.Item, filed time.Time) archive.Receipt {
 	if it.Delivery != nil {
 		r.DeliveryID = it.Delivery.ID
 	}
-	if it.Upload != nil {
+	if it.UploadKnown() {
 		r.UploadID = strconv.FormatInt(it.Upload.ID, 10)
 	}
 	if it.SourceDocument != nil {
@@ -177,7 +177,7 @@ func ReasonOf(it *queue.Item) archive.Reason {
 	if it.Delivery != nil {
 		r.DeliveryID = it.Delivery.ID
 	}
-	if it.Upload != nil {
+	if it.UploadKnown() {
 		r.UploadID = strconv.FormatInt(it.Upload.ID, 10)
 	}
 	if report.DuplicateOf != 0 {

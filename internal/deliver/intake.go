@@ -51,7 +51,8 @@ type Decision struct {
 }
 
 // Accept takes a file in: one pass over its bytes makes the spool copy, the
-// hash, the head and the fingerprint. The copy is then made durable and its item
+// hash, the head and the fingerprint; what they say is written behind the copy.
+// The copy is then made durable and its item
 // stored by keepArrivals, in the order of the calls; nothing more is read from
 // the folder. Accept may be called any number of times with the same file, from
 // one goroutine per folder.
@@ -87,6 +88,10 @@ func (w *Worker) Accept(ctx context.Context, a Arrival) Decision {
 		return decision
 	}
 	it.Spool = draft.Name()
+	if err := draft.Describe(it); err != nil {
+		draft.Discard()
+		return w.notTaken(a, err)
+	}
 	select {
 	case f.arrivals <- arrived{a, it, draft, f}:
 		w.journal.taken(a)
@@ -303,5 +308,18 @@ func (v *visit) filename() string {
 		}
 		return '_'
 	}, base)
-	return fmt.Sprintf("%.40s-%s-%.8s-%.8s.xml", clean, v.it.ID, v.it.SHA256, v.it.Spool)
+	return fmt.Sprintf("%.40s-%s%s", clean, v.it.ID, v.ending())
+}
+
+// ending is the part of filename that is unique by itself, whatever number the
+// item has.
+func (v *visit) ending() string { return fmt.Sprintf("-%.8s-%.8s.xml", v.it.SHA256, v.it.Spool) }
+
+// isOurs reports whether a name at the portal is the one that was given to this
+// document. Where a lost queue forgot the name it is known by its ending.
+func (v *visit) isOurs(name string) bool {
+	if v.it.Filename == "" {
+		return v.it.Spool != "" && strings.HasSuffix(name, v.ending())
+	}
+	return name == v.it.Filename
 }

@@ -316,7 +316,7 @@ func (v *visit) body() portal.Body {
 func (v *visit) ourDocument(d portal.Delivery) (doc portal.SourceDocument, ours bool) {
 	ref := v.it.SourceDocument
 	for _, doc := range d.Documents {
-		if doc.FileName == v.it.Filename || ref != nil && doc.ID != "" && doc.ID == ref.ID {
+		if v.isOurs(doc.FileName) || ref != nil && doc.ID != "" && doc.ID == ref.ID {
 			return doc, true
 		}
 	}

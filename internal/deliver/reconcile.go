@@ -45,6 +45,9 @@ func (v *visit) lookUp(ctx context.Context) (more bool) {
 	}
 	hold := v.it.Lookups+1 >= lookups
 	why := fmt.Sprintf("upload %d was being submitted when the answer was lost, and the portal does not list a delivery of %s", v.it.Upload.ID, v.it.Filename)
+	if v.it.Filename == "" || !v.it.UploadKnown() {
+		why = "the queue was lost and nobody knows whether this document was submitted, and the portal does not list a delivery of a file named …" + v.ending()
+	}
 	if hold {
 		why += "; look in the portal, then answer with `brodaemon queue resolve " + v.it.ID.String() + " --delivery NUMBER` or `--not-delivered`"
 	}
@@ -80,7 +83,7 @@ func (v *visit) findDelivery(ctx context.Context) (string, error) {
 				return "", err
 			}
 			for _, doc := range d.Documents {
-				if doc.FileName == v.it.Filename {
+				if v.isOurs(doc.FileName) {
 					return id, nil
 				}
 			}

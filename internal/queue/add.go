@@ -8,7 +8,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// Verdict says what [Store.Add] made of an arrival.
+// Verdict says what [Store.AddAll] made of an arrival.
 type Verdict string
 
 const (
@@ -25,11 +25,18 @@ const (
 // DuplicateCode is the report's code of an item with the same bytes as an earlier one.
 const DuplicateCode = "duplicate"
 
-// Add stores a new item, made from it: the caller fills what it knows of the
-// file and the document, and leaves ID and State alone; an item that has a
-// Report is stored as Rejected. Under one transaction Add decides what the
-// arrival is, by the rules of contract §4 for duplicates, so that two arrivals
-// at the same moment never both pass:
+// Arrived is what [Store.AddAll] made of one arrival.
+type Arrived struct {
+	Item    Item
+	Verdict Verdict
+	Err     error
+}
+
+// AddAll stores new items, in their order, in shared commits. The caller fills
+// what it knows of the file and the document, and leaves ID and State alone; an
+// item that has a Report is stored as Rejected. Under one transaction it is
+// decided what an arrival is, by the rules of contract §4 for duplicates, so that
+// two arrivals at the same moment never both pass:
 //
 //   - the same bytes from the same file as an item that is not filed yet: Known;
 //   - the same bytes as an item under way or delivered: rejected as a duplicate;
@@ -41,21 +48,9 @@ const DuplicateCode = "duplicate"
 // moved is asked whether the file of an item under way is no longer where it
 // was; if so an arrival of the same bytes is that file under a new name. It may
 // take its time, on a share that hangs: no transaction waits for it.
-func (s *Store) Add(at time.Time, arrival Item, moved func(old Item) bool) (Item, Verdict, error) {
-	a := newAddition(at, arrival, moved)
-	return s.finish(a, s.hand(a.run, a.changes), moved)
-}
-
-// Arrived is what [Store.AddAll] made of one arrival.
-type Arrived struct {
-	Item    Item
-	Verdict Verdict
-	Err     error
-}
-
-// AddAll is Add for several arrivals in their order, which share commits. Each
-// stands by itself: an error of one concerns no other. (Only one for which
-// moved had to be asked may come after those behind it.)
+//
+// Each arrival stands by itself: an error of one concerns no other. (Only one
+// for which moved had to be asked may come after those behind it.)
 func (s *Store) AddAll(at time.Time, arrivals []Item, moved func(old Item) bool) []Arrived {
 	additions := make([]*addition, len(arrivals))
 	ops := make([]*operation, len(arrivals))
@@ -94,7 +89,7 @@ func (s *Store) finish(a *addition, op *operation, moved func(old Item) bool) (I
 // errAsk rolls an addition back that needs an answer of moved first.
 var errAsk = errors.New("is the file still there?")
 
-// addition is one call of Add on its way.
+// addition is one arrival on its way into the queue.
 type addition struct {
 	at      time.Time
 	arrival *Item
@@ -122,6 +117,11 @@ func (a *addition) run(tx *bolt.Tx) error {
 		return err
 	}
 	a.item.ID = ID(seq)
+	return a.enter(tx)
+}
+
+// enter stores the item, which has its number, as a new one.
+func (a *addition) enter(tx *bolt.Tx) error {
 	a.item.Times.Queued = a.at.UTC()
 	a.item.State = Queued
 	a.item.Previous = findPrevious(tx, &a.item)
@@ -194,7 +194,7 @@ func (a *addition) judge(tx *bolt.Tx) error {
 	if it.Report != nil {
 		return a.reject(*it.Report)
 	}
-	if twin := findBlocking(tx, bucketSHA, shaPrefix(it)); twin != nil {
+	if twin := findBlocking(tx, bucketSHA, shaPrefix(it), it.ID); twin != nil {
 		switch {
 		case twin.unreadable():
 			a.hold(twin, "it has the same bytes as %s", twin.called())
@@ -206,11 +206,11 @@ func (a *addition) judge(tx *bolt.Tx) error {
 		}
 		return nil
 	}
-	if same := findBlocking(tx, bucketContent, contentPrefix(it)); same != nil {
+	if same := findBlocking(tx, bucketContent, contentPrefix(it), it.ID); same != nil {
 		a.hold(same, "it has the same content as %s and would make a second object", same.called())
 		return nil
 	}
-	if same := findBlocking(tx, bucketName, namePrefix(it)); same != nil {
+	if same := findBlocking(tx, bucketName, namePrefix(it), it.ID); same != nil {
 		a.hold(same, "it registers the same object (%s) as %s", it.ObjectID, same.called())
 		return nil
 	}
@@ -233,13 +233,17 @@ func (a *addition) hold(of *Item, format string, args ...any) {
 // findBlocking is the item under prefix that stands in the way of delivering
 // another: best one that is under way or delivered, else one that was
 // submitted and cancelled, else one that can't be read, of which nobody knows.
-// A nil prefix finds none.
-func findBlocking(tx *bolt.Tx, bucket, prefix []byte) *Item {
+// Only items before number upto count: all there are, unless the queue is being
+// made again. A nil prefix finds none.
+func findBlocking(tx *bolt.Tx, bucket, prefix []byte, upto ID) *Item {
 	if prefix == nil {
 		return nil
 	}
 	var alive, cancelled, unreadable *Item
 	eachID(tx, bucket, prefix, func(id ID) bool {
+		if id >= upto {
+			return false
+		}
 		other, err := get(tx, id)
 		switch {
 		case errors.Is(err, ErrNotFound) && tx.Bucket(bucketAside).Get(idKey(id)) == nil: // past its retention

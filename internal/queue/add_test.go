@@ -96,7 +96,7 @@ func TestAddRules(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			s := setup(t)
 			for _, e := range tc.earlier {
-				it, _, err := s.Add(t0, e.it, stays)
+				it, _, err := s.addOne(t0, e.it, stays)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -223,7 +223,7 @@ func TestRenamedWhileUnderWay(t *testing.T) {
 	t.Run("renamed", func(t *testing.T) {
 		s := setup(t)
 		it := add(t, s, Added, arrival("a.xml"))
-		got, verdict, err := s.Add(t0, renamed, gone("a.xml"))
+		got, verdict, err := s.addOne(t0, renamed, gone("a.xml"))
 		if err != nil || verdict != Known || got.ID != it.ID || got.File != "b.xml" {
 			t.Fatalf("%s %s as %s, %v; want %s known as b.xml", verdict, got.ID, got.File, err, it.ID)
 		}
@@ -247,7 +247,7 @@ func TestRenamedWhileUnderWay(t *testing.T) {
 	t.Run("nobody can say", func(t *testing.T) {
 		s := setup(t)
 		add(t, s, Added, arrival("a.xml"))
-		if _, verdict, err := s.Add(t0, renamed, nil); err != nil || verdict != AddedRejected {
+		if _, verdict, err := s.addOne(t0, renamed, nil); err != nil || verdict != AddedRejected {
 			t.Errorf("%s, %v", verdict, err)
 		}
 	})
@@ -257,7 +257,7 @@ func TestRenamedWhileUnderWay(t *testing.T) {
 		apply(t, s, first.ID, submittedThenCancelled()...)
 		second := add(t, s, AddedHeld, arrival("c.xml", bytesOf("a.xml")))
 		apply(t, s, second.ID, Released(t0))
-		got, verdict, err := s.Add(t0, renamed, gone("c.xml"))
+		got, verdict, err := s.addOne(t0, renamed, gone("c.xml"))
 		if err != nil || verdict != Known || got.ID != second.ID {
 			t.Errorf("%s %s, %v; want %s known", verdict, got.ID, err, second.ID)
 		}
@@ -266,7 +266,7 @@ func TestRenamedWhileUnderWay(t *testing.T) {
 		s := setup(t)
 		it := add(t, s, Added, arrival("a.xml"))
 		always := func(Item) bool { return true }
-		got, verdict, err := s.Add(t0, arrival("a.xml", inFolder("other")), always)
+		got, verdict, err := s.addOne(t0, arrival("a.xml", inFolder("other")), always)
 		if err != nil || verdict != AddedRejected || got.DuplicateOf != it.ID {
 			t.Errorf("%s, duplicate of %s, %v", verdict, got.DuplicateOf, err)
 		}
@@ -275,7 +275,7 @@ func TestRenamedWhileUnderWay(t *testing.T) {
 		s := setup(t)
 		it := add(t, s, Added, arrival("a.xml"))
 		apply(t, s, it.ID, filed(Delivered)...)
-		_, verdict, err := s.Add(t0, renamed, gone("a.xml"))
+		_, verdict, err := s.addOne(t0, renamed, gone("a.xml"))
 		if err != nil || verdict != AddedRejected {
 			t.Errorf("%s, %v; want rejected: what is filed is over", verdict, err)
 		}
@@ -292,7 +292,7 @@ func TestNothingWaitsForMoved(t *testing.T) {
 		asked, answer := make(chan struct{}), make(chan bool)
 		var wg sync.WaitGroup
 		wg.Go(func() {
-			got, verdict, err := s.Add(t0, arrival("b.xml", bytesOf("a.xml")), func(Item) bool {
+			got, verdict, err := s.addOne(t0, arrival("b.xml", bytesOf("a.xml")), func(Item) bool {
 				close(asked)
 				return <-answer
 			})
@@ -325,7 +325,7 @@ func TestConcurrentAdds(t *testing.T) {
 			var wg sync.WaitGroup
 			for i := range 20 {
 				wg.Go(func() {
-					_, verdict, err := s.Add(t0, arrival(tc.file(i), bytesOf("x")), stays)
+					_, verdict, err := s.addOne(t0, arrival(tc.file(i), bytesOf("x")), stays)
 					switch {
 					case err != nil:
 						t.Error(err)
@@ -353,7 +353,7 @@ func TestConcurrentAdds(t *testing.T) {
 		var wg sync.WaitGroup
 		for i := range 10 {
 			wg.Go(func() {
-				_, verdict, err := s.Add(t0, arrival(fileName(i), newObject("same", "")), stays)
+				_, verdict, err := s.addOne(t0, arrival(fileName(i), newObject("same", "")), stays)
 				if err != nil {
 					t.Error(err)
 				}

@@ -30,7 +30,11 @@ var (
 	bucketMeta    = []byte("meta")
 	allBuckets    = [][]byte{bucketItems, bucketOpen, bucketDue, bucketObjects, bucketSHA, bucketContent, bucketName, bucketSource, bucketCounts, bucketAside, bucketMeta}
 	keySchema     = []byte("schema")
-	schemaVersion = []byte("1")
+	keyLedgerID   = []byte("ledger-id")   // of the ledger that belongs to this file
+	keyLedgerLast = []byte("ledger-last") // the number of its last line that this file has taken part in
+	keyRebuilt    = []byte("rebuilt")     // JSON of the last Rebuilt
+	schemaVersion = []byte("2")           // a version that reads 1 only would send what stands behind a document in the spool
+	schemaBefore  = []byte("1")           // without a ledger; becomes 2 when it is opened
 	maxTime       = time.Unix(0, 1<<63-1)
 )
 

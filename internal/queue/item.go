@@ -118,10 +118,11 @@ type Item struct {
 	Intent      Intent    `json:"intent,omitempty"`
 	NextAttempt time.Time `json:"nextAttempt,omitzero"`
 	LastError   string    `json:"lastError,omitempty"`
-	LastKind    string    `json:"lastKind,omitempty"` // the error's kind, for `queue retry --reason`
-	Attempts    int       `json:"attempts,omitempty"` // failed tries of the present step
-	Tries       int       `json:"tries,omitempty"`    // all tries at the portal, for the receipt
-	Lookups     int       `json:"lookups,omitempty"`  // times an uncertain delivery was looked up
+	LastKind    string    `json:"lastKind,omitempty"`    // the error's kind, for `queue retry --reason`
+	Attempts    int       `json:"attempts,omitempty"`    // failed tries of the present step
+	Tries       int       `json:"tries,omitempty"`       // all tries at the portal, for the receipt
+	Lookups     int       `json:"lookups,omitempty"`     // times an uncertain delivery was looked up
+	Submissions int       `json:"submissions,omitempty"` // times a submission was intended
 
 	Filename       string          `json:"filename,omitempty"` // unique name given to the portal
 	Upload         *Upload         `json:"upload,omitempty"`
@@ -163,6 +164,22 @@ func (it *Item) Blocks() bool {
 
 // Uncertain reports whether a submit was begun and its outcome is not known.
 func (it *Item) Uncertain() bool { return it.Intent == IntentSubmit && it.State == Attached }
+
+// UploadKnown reports whether the item has an upload at the portal that can be
+// submitted. One that was made again after its queue was lost may be uncertain
+// without: nobody knows any more which upload it was in.
+func (it *Item) UploadKnown() bool { return it.Upload != nil && it.Upload.ID != 0 }
+
+// doubt makes the item one that may have been submitted, of which nothing else
+// is known: it is looked up at once, and held meanwhile.
+func (it *Item) doubt(at time.Time, why string) {
+	it.State, it.Intent, it.Lookups = Attached, IntentSubmit, 0
+	if it.Upload == nil {
+		it.Upload = &Upload{Project: it.Project}
+	}
+	it.Hold, it.HoldReason, it.NextAttempt = HoldUncertain, clip(why), at.UTC()
+	it.note(at.UTC(), "doubted", why)
+}
 
 // note appends to the timeline; the same event again only counts.
 func (it *Item) note(at time.Time, what, detail string) {

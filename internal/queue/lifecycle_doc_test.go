@@ -231,7 +231,7 @@ func TestLifecycleWords(t *testing.T) {
 	for _, m := range regexp.MustCompile("`([a-z-]+)`").FindAllStringSubmatch(first, -1) {
 		told = append(told, m[1])
 	}
-	want := []string{"queued"} // of Add
+	want := []string{"queued", "restored", "doubted"} // of AddAll, and of making a queue again
 	for _, row := range transitionTable {
 		want = append(want, row.t.Name())
 	}

@@ -105,7 +105,7 @@ func (m *model) add(t *rapid.T) {
 	goneFile := pick("gone", files...)
 	moved := func(old Item) bool { return old.File == stored(goneFile) }
 	want := m.expect(a, moved)
-	got, verdict, err := m.store.Add(m.clock, a, moved)
+	got, verdict, err := m.store.addOne(m.clock, a, moved)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -225,7 +225,7 @@ func use(t *testing.T, s *Store) {
 		judge(err)
 	}
 	for i := range 3 {
-		_, _, err := s.Add(t0, arrival(fmt.Sprint("new", i), about("GLD3")), stays)
+		_, _, err := s.addOne(t0, arrival(fmt.Sprint("new", i), about("GLD3")), stays)
 		judge(err)
 	}
 	_, err := s.List(Filter{})
@@ -261,7 +261,7 @@ func TestOpenOtherVersion(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = errors.Join(s.db.Update(func(tx *bolt.Tx) error { return tx.Bucket(bucketMeta).Put(keySchema, []byte("2")) }), s.Close())
+	err = errors.Join(s.db.Update(func(tx *bolt.Tx) error { return tx.Bucket(bucketMeta).Put(keySchema, []byte("99")) }), s.Close())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -272,7 +272,7 @@ func TestOpenOtherVersion(t *testing.T) {
 	}
 	for _, readOnly := range []bool{false, true} {
 		_, err = Open(dir, Options{ReadOnly: readOnly})
-		if err == nil || errors.Is(err, ErrDamaged) || errors.Is(err, ErrLocked) || !strings.Contains(err.Error(), `"2"`) {
+		if err == nil || errors.Is(err, ErrDamaged) || errors.Is(err, ErrLocked) || !strings.Contains(err.Error(), `"99"`) {
 			t.Errorf("got %v, want it to name the version, and not to call it damaged", err)
 		}
 		wantUnchanged(t, path, before)
@@ -377,7 +377,7 @@ func TestOpenReadOnly(t *testing.T) {
 			t.Errorf("listed %v", names(got))
 		}
 		_, applyErr := s.Apply(it.ID, DocumentValid(t0, nil))
-		_, _, addErr := s.Add(t0, arrival("b.xml"), nil)
+		_, _, addErr := s.addOne(t0, arrival("b.xml"), nil)
 		for _, err := range []error{applyErr, addErr, s.Ready(), s.RememberFolder(home, FolderMemory{})} {
 			if err == nil || errors.Is(err, ErrClosed) || !strings.Contains(err.Error(), "reading only") {
 				t.Errorf("a change got %v, want that it is open for reading only", err)
@@ -448,7 +448,7 @@ func TestBadItemIsSetAside(t *testing.T) {
 		"same object":          arrival("h.xml", newObject("content-2", "put-17")),
 		"was delivered":        arrival("i.xml", bytesOf("f.xml")),
 	} {
-		it, verdict, err := s.Add(t0, a, stays)
+		it, verdict, err := s.addOne(t0, a, stays)
 		if err != nil || verdict == Added {
 			t.Errorf("%s: %s, %v; want it kept back", name, verdict, err)
 		}

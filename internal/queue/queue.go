@@ -2,12 +2,18 @@
 // one is, and what happened to it. Everything else in the program may be
 // killed at any line; what this package has written is what is true afterwards.
 //
-// It keeps two things in the data folder:
+// It keeps three things in the data folder:
 //
 //   - queue.db, a bbolt file with one [Item] per document and the indexes that
 //     find items by due time, by source file, by content and by object;
 //   - spool/, one file per document under way, which holds the very bytes that
-//     are delivered (see [Spool]).
+//     are delivered, and whose they are (see [Spool]);
+//   - ledger.jsonl, a text with a line for every fact that must outlive the queue
+//     file (see [LedgerName]).
+//
+// When queue.db is lost, damaged, or an older copy, [OpenOrRebuild] makes it
+// again from the other two. What may have been submitted is then uncertain, and
+// is looked up and held, never sent again.
 //
 // An Item has a [State], which is the last durable fact about it, and moves on
 // only by a [Transition] that [Store.Apply] accepts: a transition that does not
@@ -51,7 +57,7 @@ func (id ID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
 
 // UnmarshalText is the inverse of MarshalText. An empty text is no item (0).
 func (id *ID) UnmarshalText(text []byte) error {
-	if len(text) == 0 {
+	if len(text) == 0 || string(text) == "0" {
 		*id = 0
 		return nil
 	}
@@ -117,6 +123,7 @@ var (
 	ErrNotFound = errors.New("no such document in the queue")
 	ErrLocked   = errors.New("the queue is open in another process")
 	ErrDamaged  = errors.New("the queue file is damaged")
+	ErrLost     = errors.New("the queue file is gone")
 	ErrClosed   = errors.New("the queue is closed")
 )
 

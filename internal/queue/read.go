@@ -227,7 +227,7 @@ type FolderMemory struct {
 // Folder returns what is remembered of a folder; found is false before its first use.
 func (s *Store) Folder(name string) (m FolderMemory, found bool, err error) {
 	err = s.view(func(tx *bolt.Tx) error {
-		data := tx.Bucket(bucketMeta).Get([]byte("folder " + name))
+		data := tx.Bucket(bucketMeta).Get(folderKey(name))
 		if data == nil {
 			return nil
 		}
@@ -240,15 +240,21 @@ func (s *Store) Folder(name string) (m FolderMemory, found bool, err error) {
 	return m, found, nil
 }
 
+func folderKey(name string) []byte { return []byte("folder " + name) }
+
 // RememberFolder stores m durably. It may be repeated.
 func (s *Store) RememberFolder(name string, m FolderMemory) error {
 	data, err := json.Marshal(m)
 	if err != nil {
 		return err
 	}
-	return s.update(func(tx *bolt.Tx) error {
-		return tx.Bucket(bucketMeta).Put([]byte("folder "+name), data)
-	}, nil)
+	op := &operation{
+		run: func(tx *bolt.Tx) error {
+			return tx.Bucket(bucketMeta).Put(folderKey(name), data)
+		},
+		folder: name, memory: m, done: make(chan struct{}),
+	}
+	return s.send(op).wait()
 }
 
 // SetAside returns what could not be read as an item, by number.

@@ -321,7 +321,7 @@ func TestCheapWhenFull(t *testing.T) {
 		"Apply":    func(s *Store) error { _, err := s.Apply(1, Postponed(t0, t0, "k", "w")); return err },
 		"Add": func(s *Store) error {
 			n++
-			_, _, err := s.Add(t0, arrival("export.xml", bytesOf(fmt.Sprint("new", n))), stays)
+			_, _, err := s.addOne(t0, arrival("export.xml", bytesOf(fmt.Sprint("new", n))), stays)
 			return err
 		},
 	} {

@@ -107,7 +107,7 @@ func stays(Item) bool { return false }
 // add stores an arrival that must be accepted as verdict.
 func add(t testing.TB, s *Store, want Verdict, a Item) Item {
 	t.Helper()
-	it, got, err := s.Add(t0, a, stays)
+	it, got, err := s.addOne(t0, a, stays)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,6 +115,12 @@ func add(t testing.TB, s *Store, want Verdict, a Item) Item {
 		t.Fatalf("Add(%s) = %s (%s), want %s", a.File, got, it.HoldReason, want)
 	}
 	return it
+}
+
+// addOne is AddAll for one arrival.
+func (s *Store) addOne(at time.Time, a Item, moved func(Item) bool) (Item, Verdict, error) {
+	r := s.AddAll(at, []Item{a}, moved)[0]
+	return r.Item, r.Verdict, r.Err
 }
 
 // apply performs transitions that must fit.

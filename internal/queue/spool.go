@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -22,13 +23,14 @@ const (
 
 // Spool keeps the bytes of the documents under way, one file each, on the
 // local disk: they are what is delivered, whatever happens to the file in the
-// watched folder meanwhile.
+// watched folder meanwhile. After the bytes each file says whose they are, so
+// that an item can be made again from it (trailer.go).
 //
 // A document is first a Draft with a name ending in .part. Only when the item
 // that refers to it is in the queue is it renamed. So after a crash a .part
 // without an item is an arrival that was never taken (its file is still in the
 // watched folder) and may go, whereas a full file without an item means that
-// the queue is older than the spool, and is never removed.
+// the queue is older than the spool: [Open] makes its item again.
 type Spool struct{ dir string }
 
 // OpenSpool makes the spool's folder if needed.
@@ -43,8 +45,8 @@ func OpenSpool(dataDir string) (*Spool, error) {
 	return &Spool{dir: dir}, nil
 }
 
-// Draft is a document on its way into the spool. Write to it, then Seal it,
-// add its item to the queue, then Keep it; Discard it on any failure.
+// Draft is a document on its way into the spool. Write to it, Describe it, then
+// seal it, add its item to the queue, then Keep it; Discard it on any failure.
 type Draft struct {
 	*os.File
 	spool *Spool
@@ -63,14 +65,9 @@ func (s *Spool) NewDraft() (*Draft, error) {
 	return &Draft{File: f, spool: s, name: name}, nil
 }
 
-// Seal makes the bytes and the file's name durable and returns the name for Item.Spool.
-func (d *Draft) Seal() (string, error) {
-	return d.name, d.spool.SealAll(d)[0]
-}
-
-// SealAll seals several drafts for little more than the price of one: their
-// bytes are synced side by side, their names together. It returns an error, or
-// nil, for each.
+// SealAll makes the bytes and the names of drafts durable, for little more than
+// the price of one: the bytes are synced side by side, the names together. It
+// returns an error, or nil, for each.
 func (s *Spool) SealAll(drafts ...*Draft) []error {
 	errs := make([]error, len(drafts))
 	var wg sync.WaitGroup
@@ -111,8 +108,31 @@ func (d *Draft) Discard() {
 	_ = os.Remove(filepath.Join(d.spool.dir, d.name+partSuffix))
 }
 
-// Open opens the bytes of an item. It may be called any number of times.
-func (s *Spool) Open(it *Item) (*os.File, error) {
+// Content is the bytes of one document: exactly those that arrived.
+type Content struct {
+	*io.SectionReader
+	file *os.File
+}
+
+// Close closes the spool file.
+func (c *Content) Close() error { return c.file.Close() }
+
+// Open opens the bytes of an item; Size of what it returns is their number. It
+// may be called any number of times.
+func (s *Spool) Open(it *Item) (*Content, error) {
+	f, err := s.open(it)
+	if err != nil {
+		return nil, fmt.Errorf("read from spool: %w", err)
+	}
+	t, err := readTrailer(f)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("read from spool: %w", err), f.Close())
+	}
+	return &Content{io.NewSectionReader(f, 0, t.length(it)), f}, nil
+}
+
+// open finds the file under either of its names.
+func (s *Spool) open(it *Item) (*os.File, error) {
 	full := filepath.Join(s.dir, fullName(it.ID, it.Spool))
 	f, err := os.Open(full)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -121,10 +141,7 @@ func (s *Spool) Open(it *Item) (*os.File, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		f, err = os.Open(full) // it was kept between the two looks
 	}
-	if err != nil {
-		return nil, fmt.Errorf("read from spool: %w", err)
-	}
-	return f, nil
+	return f, err
 }
 
 // Remove takes away the bytes of an item that is filed. It may be repeated.
@@ -138,9 +155,8 @@ func (s *Spool) Remove(it *Item) error {
 }
 
 // Recover brings the spool in line with the queue after a stop at any moment,
-// before anything new is accepted. It returns the names of files whose item the
-// queue does not know or can't read: documents that were under way when the
-// queue was newer, or sounder, than it is now. They are left where they are.
+// before anything new is accepted. It returns the names of files that belong to
+// no item and don't say whose they are; they are left where they are.
 func (s *Spool) Recover(store *Store) (strays []string, err error) {
 	open := map[string]ID{}
 	err = store.Each(Filter{Open: true}, func(it Item) bool {
@@ -160,30 +176,39 @@ func (s *Spool) Recover(store *Store) (strays []string, err error) {
 	}
 	for _, e := range entries {
 		path := filepath.Join(s.dir, e.Name())
-		if name, part := strings.CutSuffix(e.Name(), partSuffix); part {
-			id, wanted := open[name]
-			switch {
-			case wanted:
-				err = errors.Join(err, os.Rename(path, filepath.Join(s.dir, fullName(id, name))))
-			case len(aside) > 0: // it may be of an item that can't be read
-				strays = append(strays, e.Name())
-			default:
-				err = errors.Join(err, os.Remove(path))
+		name, number, part := parseName(e.Name())
+		if id, wanted := open[name]; name != "" && wanted {
+			if want := fullName(id, name); e.Name() != want {
+				err = errors.Join(err, os.Rename(path, filepath.Join(s.dir, want)))
 			}
 			continue
 		}
-		number, rest, _ := strings.Cut(e.Name(), "-")
-		id, parseErr := ParseID(number)
-		it, getErr := store.Get(id)
+		it, getErr := store.Get(number)
 		switch {
-		case parseErr != nil || getErr != nil || it.Spool+fullSuffix != rest:
-			strays = append(strays, e.Name())
-		case !it.Open():
+		case part && len(aside) == 0:
 			err = errors.Join(err, os.Remove(path))
+		case part, name == "", getErr != nil, it.Spool != name: // with some aside it may be of an item that can't be read
+			strays = append(strays, e.Name())
+		default:
+			err = errors.Join(err, os.Remove(path)) // its item is filed
 		}
 	}
 	if err != nil {
 		err = fmt.Errorf("recover spool: %w", err)
 	}
 	return strays, err
+}
+
+// parseName takes the name of a spool file apart. name is "" where it is none.
+func parseName(file string) (name string, id ID, part bool) {
+	if name, part := strings.CutSuffix(file, partSuffix); part {
+		return name, 0, true
+	}
+	number, rest, _ := strings.Cut(file, "-")
+	name, full := strings.CutSuffix(rest, fullSuffix)
+	id, err := ParseID(number)
+	if !full || err != nil {
+		return "", 0, false
+	}
+	return name, id, false
 }

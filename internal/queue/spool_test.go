@@ -71,11 +71,14 @@ func draft(t *testing.T, sp *Spool, text string) *Draft {
 	return d
 }
 
+// seal is SealAll for one draft.
+func seal(d *Draft) (string, error) { return d.Name(), d.spool.SealAll(d)[0] }
+
 // spooled takes a document in, as far as being kept.
 func spooled(t *testing.T, sp *Spool, s *Store, file string) Item {
 	t.Helper()
 	d := draft(t, sp, "<"+file+"/>")
-	name, err := d.Seal()
+	name, err := seal(d)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +110,7 @@ func TestSpoolStoppedAtEachLine(t *testing.T) {
 				if _, err := io.WriteString(d, text); err != nil || stop == 1 {
 					return it
 				}
-				name, err := d.Seal()
+				name, err := seal(d)
 				if err != nil || stop == 2 {
 					return it
 				}
@@ -163,7 +166,7 @@ func TestSpoolDiscard(t *testing.T) {
 
 	draft(t, sp, "half").Discard() // before it is sealed
 	sealed := draft(t, sp, "whole")
-	if _, err := sealed.Seal(); err != nil {
+	if _, err := seal(sealed); err != nil {
 		t.Fatal(err)
 	}
 	sealed.Discard()
@@ -176,7 +179,7 @@ func TestSpoolDiscard(t *testing.T) {
 	if err := sealed.Keep(7); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("keeping what is gone: %v", err)
 	}
-	if _, err := sealed.Seal(); err == nil {
+	if _, err := seal(sealed); err == nil {
 		t.Error("sealing what is closed was fine")
 	}
 }
@@ -292,7 +295,7 @@ func TestSpoolKeepsWhatMayBelongToABadItem(t *testing.T) {
 	sp := openSpool(t, dir)
 	kept := spooled(t, sp, s, "a.xml")
 	d := draft(t, sp, "<b.xml/>")
-	name, err := d.Seal()
+	name, err := seal(d)
 	if err != nil {
 		t.Fatal(err)
 	}

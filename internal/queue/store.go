@@ -4,11 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -40,6 +39,9 @@ type Options struct {
 // Store is the queue file. Its methods may be called from any goroutine.
 type Store struct {
 	db       *bolt.DB
+	dir      string
+	lock     *os.File // of the data folder, see LockName; nil when reading only
+	ledger   *ledger  // nil when reading only; only the committing goroutine uses it
 	readOnly bool
 	changed  func(before, after *Item)
 
@@ -48,53 +50,15 @@ type Store struct {
 	closing sync.Once
 	mu      sync.RWMutex // held for reading while an operation is handed over; Close takes it for writing
 	closed  bool
+
+	readyMu   sync.Mutex // one call of Ready at a time
+	committed atomic.Pointer[commitResult]
 }
 
-// Open opens or makes the queue in the data folder dir. It returns an error
-// that wraps [ErrLocked] when another process has it open and [ErrDamaged] when
-// the file can't be read as a queue; in both cases the file is left as it was,
-// and the path can be opened again when it was mended.
-func Open(dir string, opts Options) (*Store, error) {
-	path := filepath.Join(dir, FileName)
-	if opts.Timeout == 0 {
-		opts.Timeout = time.Second
-	}
-	_, err := os.Stat(path)
-	fresh := errors.Is(err, fs.ErrNotExist)
-	if err != nil && (!fresh || opts.ReadOnly) {
-		return nil, fmt.Errorf("open queue: %w", err)
-	}
-	if !fresh {
-		// an old file is looked at without touching it: bbolt takes an empty one
-		// as a new database (etcd-io/bbolt, Open) and may lengthen one that was cut
-		// short, but a queue that lost its content must not begin anew as if
-		// nothing had been delivered
-		db, err := inspect(path, opts)
-		if err != nil {
-			return nil, fmt.Errorf("open queue %s: %w", path, err)
-		}
-		if opts.ReadOnly {
-			s := &Store{db: db, stopped: make(chan struct{}), readOnly: true}
-			close(s.stopped)
-			return s, nil
-		}
-		if err := db.Close(); err != nil {
-			return nil, fmt.Errorf("open queue %s: %w", path, err)
-		}
-	}
-	db, err := openFile(path, opts.Timeout, false)
-	if err != nil {
-		return nil, fmt.Errorf("open queue %s: %w", path, err)
-	}
-	if fresh {
-		err = syncDir(dir)
-	}
-	if err = errors.Join(err, prepare(db)); err != nil {
-		return nil, errors.Join(fmt.Errorf("open queue %s: %w", path, err), db.Close())
-	}
-	s := &Store{db: db, changed: opts.Changed, ops: make(chan *operation, maxShared), stopped: make(chan struct{})}
-	go s.commitLoop()
-	return s, nil
+// commitResult is how the last commit ended.
+type commitResult struct {
+	at  time.Time
+	err error
 }
 
 // openFile opens a file with bbolt and makes errors of what it does not name or
@@ -132,31 +96,6 @@ func openFile(path string, timeout time.Duration, readOnly bool) (*bolt.DB, erro
 	return nil, err
 }
 
-// inspect opens an old file for reading, with an error where it can't be a
-// whole queue of this version.
-func inspect(path string, opts Options) (*bolt.DB, error) {
-	db, err := openFile(path, opts.Timeout, true)
-	if err != nil {
-		return nil, err
-	}
-	err = guard(func() error {
-		return db.View(func(tx *bolt.Tx) error {
-			info, err := os.Stat(path)
-			if err != nil {
-				return err
-			}
-			if info.Size() < tx.Size() {
-				return fmt.Errorf("%w: it is cut short, %d of %d bytes are left", ErrDamaged, info.Size(), tx.Size())
-			}
-			return checkBuckets(tx, opts.ReadOnly)
-		})
-	})
-	if err != nil {
-		return nil, errors.Join(err, db.Close())
-	}
-	return db, nil
-}
-
 // checkBuckets accepts a whole queue and, unless filled is asked for, a file
 // without any bucket, which the first start left that was stopped on the way.
 func checkBuckets(tx *bolt.Tx, filled bool) error {
@@ -168,7 +107,7 @@ func checkBuckets(tx *bolt.Tx, filled bool) error {
 		}
 		return nil
 	}
-	if v := meta.Get(keySchema); !bytes.Equal(v, schemaVersion) {
+	if v := meta.Get(keySchema); !bytes.Equal(v, schemaVersion) && !bytes.Equal(v, schemaBefore) {
 		return fmt.Errorf("it was written by another version of brodaemon (format %q, this one reads %q): install that version again, or a newer one", v, schemaVersion)
 	}
 	for _, name := range allBuckets {
@@ -220,7 +159,11 @@ func (s *Store) Close() error {
 		}
 	})
 	<-s.stopped
-	return s.db.Close()
+	err := errors.Join(s.ledger.close(), s.db.Close())
+	if s.lock != nil {
+		err = errors.Join(err, ignoreClosed(s.lock.Close()))
+	}
+	return err
 }
 
 // operation is one caller's part of a commit. Its run must be able to run
@@ -228,7 +171,10 @@ func (s *Store) Close() error {
 // without it.
 type operation struct {
 	run     func(tx *bolt.Tx) error
-	changes func() (before, after *Item)
+	changes func() (before, after *Item) // nil = of no item
+	folder  string                       // whose memory it is about, if any
+	memory  FolderMemory
+	stored  bool // it is in the file, whatever else went wrong
 	err     error
 	done    chan struct{}
 }
@@ -240,7 +186,10 @@ func (s *Store) update(run func(tx *bolt.Tx) error, changes func() (before, afte
 
 // hand is update without the waiting: what is handed over first is written first.
 func (s *Store) hand(run func(tx *bolt.Tx) error, changes func() (before, after *Item)) *operation {
-	op := &operation{run: run, changes: changes, done: make(chan struct{})}
+	return s.send(&operation{run: run, changes: changes, done: make(chan struct{})})
+}
+
+func (s *Store) send(op *operation) *operation {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	switch {
@@ -262,79 +211,6 @@ func (op *operation) wait() error {
 	return op.err
 }
 
-// commitLoop writes what callers hand over. While one commit waits for the
-// disk the next callers gather, so that under load a commit is shared and with
-// a single caller nothing waits (bbolt's own Batch always waits for company).
-func (s *Store) commitLoop() {
-	defer close(s.stopped)
-	for first := range s.ops {
-		batch := []*operation{first}
-	gather:
-		for len(batch) < maxShared {
-			select {
-			case op, ok := <-s.ops:
-				if !ok {
-					break gather
-				}
-				batch = append(batch, op)
-			default:
-				break gather
-			}
-		}
-		s.commit(batch)
-	}
-}
-
-func (s *Store) commit(batch []*operation) {
-	pending := batch
-	for len(pending) > 0 {
-		var failed *operation
-		err := s.transact(func(tx *bolt.Tx) error {
-			for _, op := range pending {
-				failed = op // also when it panics
-				if err := op.run(tx); err != nil {
-					return err
-				}
-			}
-			failed = nil
-			return nil
-		})
-		if failed == nil {
-			for _, op := range pending {
-				op.err = err
-			}
-			break
-		}
-		// roll all of it back and repeat without the one that failed, so that
-		// nothing it wrote before it failed can stay
-		failed.err = err
-		rest := make([]*operation, 0, len(pending)-1)
-		for _, op := range pending {
-			if op != failed {
-				rest = append(rest, op)
-			}
-		}
-		pending = rest
-	}
-	for _, op := range batch {
-		if op.err == nil && op.changes != nil && s.changed != nil {
-			if before, after := op.changes(); after != nil {
-				s.changed(before, after)
-			}
-		}
-		close(op.done)
-	}
-}
-
-// transact is db.Update behind [guard].
-func (s *Store) transact(run func(tx *bolt.Tx) error) error {
-	err := guard(func() error { return s.db.Update(run) })
-	if errors.Is(err, ErrDamaged) {
-		return fmt.Errorf("write queue: %w", err)
-	}
-	return err
-}
-
 // view is db.View behind [guard].
 func (s *Store) view(run func(tx *bolt.Tx) error) error {
 	err := guard(func() error { return s.db.View(run) })
@@ -350,7 +226,9 @@ func (s *Store) view(run func(tx *bolt.Tx) error) error {
 // Apply performs the transitions on the item, all of them or none, and returns
 // the item as it then is. It fails with a [*TransitionError] when one does not
 // fit and with [ErrNotFound] when there is no such item. It may be repeated
-// after any other error.
+// after any other error. When one of them is [SubmitIntended] the intent is in
+// the queue and in the ledger when it returns, so that losing either forgets
+// nothing.
 func (s *Store) Apply(id ID, transitions ...Transition) (Item, error) {
 	var before, after Item
 	err := s.update(func(tx *bolt.Tx) error {
@@ -372,6 +250,9 @@ func (s *Store) Apply(id ID, transitions ...Transition) (Item, error) {
 			return before, err
 		}
 		return before, fmt.Errorf("store document %s: %w", id, err)
+	}
+	if after.Submissions > before.Submissions {
+		setMark(s.dir, &after)
 	}
 	return after, nil
 }

@@ -321,7 +321,7 @@ func TestClosed(t *testing.T) {
 	}
 	for name, call := range map[string]func() error{
 		"Apply":          func() error { _, err := s.Apply(it.ID, DocumentValid(t0, nil)); return err },
-		"Add":            func() error { _, _, err := s.Add(t0, arrival("b.xml"), stays); return err },
+		"Add":            func() error { _, _, err := s.addOne(t0, arrival("b.xml"), stays); return err },
 		"Get":            func() error { _, err := s.Get(it.ID); return err },
 		"Due":            func() error { _, _, err := s.Due(home, LaneAdvance, t0, 1, nil); return err },
 		"BySource":       func() error { _, _, err := s.BySource(home, "a.xml"); return err },
@@ -347,7 +347,7 @@ func TestClosed(t *testing.T) {
 func TestWorksInABubble(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := setup(t)
-		it, _, err := s.Add(time.Now(), arrival("a.xml"), nil)
+		it, _, err := s.addOne(time.Now(), arrival("a.xml"), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -377,11 +377,11 @@ func TestChanged(t *testing.T) {
 	}})
 	it := add(t, s, Added, arrival("a.xml"))
 	apply(t, s, it.ID, DocumentValid(t0, nil), UploadOpened(t0, Upload{ID: 1}))
-	_, _ = s.Apply(it.ID, DocumentValid(t0, nil))                                                                // refused
-	_, _ = s.Apply(99, DocumentValid(t0, nil))                                                                   // unknown
-	add(t, s, Known, arrival("a.xml"))                                                                           // nothing new
-	add(t, s, Known, arrival("a.xml", func(it *Item) { it.Source.ModTime = t0 }))                                // touched
-	if _, _, err := s.Add(t0, arrival("b.xml", bytesOf("a.xml")), func(Item) bool { return true }); err != nil { // renamed
+	_, _ = s.Apply(it.ID, DocumentValid(t0, nil))                                                                   // refused
+	_, _ = s.Apply(99, DocumentValid(t0, nil))                                                                      // unknown
+	add(t, s, Known, arrival("a.xml"))                                                                              // nothing new
+	add(t, s, Known, arrival("a.xml", func(it *Item) { it.Source.ModTime = t0 }))                                   // touched
+	if _, _, err := s.addOne(t0, arrival("b.xml", bytesOf("a.xml")), func(Item) bool { return true }); err != nil { // renamed
 		t.Fatal(err)
 	}
 	if err := s.RememberFolder(home, FolderMemory{Path: "/p"}); err != nil {

@@ -137,6 +137,7 @@ func SubmitIntended(at time.Time) Transition {
 		},
 		apply: func(it *Item) {
 			it.Intent = IntentSubmit
+			it.Submissions++
 			it.NextAttempt = time.Time{} // its turn has come; after a crash it is looked up at once
 		}}
 }
@@ -206,13 +207,17 @@ func LookedUp(at, next time.Time, hold bool, why string) Transition {
 
 // NotDelivered is a person's answer for an uncertain item: the portal does not
 // have it. It is submitted again, with the same upload, which the portal is
-// likeliest to refuse if the answer was wrong.
+// likeliest to refuse if the answer was wrong; where nobody knows the upload any
+// more it begins from the start.
 func NotDelivered(at time.Time) Transition {
 	return Transition{name: "resolved", from: []State{Attached}, at: at, note: "a person says it was not delivered",
 		guard: hasIntent, apply: func(it *Item) {
 			it.Intent, it.Lookups = "", 0
 			it.Hold, it.HoldReason = "", ""
 			it.NextAttempt, it.LastError, it.LastKind, it.Attempts = time.Time{}, "", "", 0
+			if !it.UploadKnown() {
+				it.State, it.Upload, it.Filename = Queued, nil, ""
+			}
 		}}
 }
 
@@ -399,5 +404,5 @@ func Edges() []Edge {
 	for _, from := range []State{Opened, Attached} {
 		edges = append(edges, Edge{"upload-lost", from, Validated})
 	}
-	return append(edges, Edge{"submit-refused", Attached, Validated})
+	return append(edges, Edge{"submit-refused", Attached, Validated}, Edge{"resolved", Attached, Queued})
 }
