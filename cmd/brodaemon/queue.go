@@ -26,7 +26,7 @@ func newQueueCommand(g *globals) *cobra.Command {
 		newActCommand(g, "hold", "Keep documents back", "held back"),
 		newActCommand(g, "release", "Let held documents go", "let go"),
 		newActCommand(g, "cancel", "Give documents up: they go to failed/", "given up"),
-		newQueueResolveCommand(g),
+		newQueueResolveCommand(g), newQueueRebuildCommand(g), newQueueCompactCommand(g),
 	)
 	return cmd
 }

@@ -56,6 +56,11 @@ func (d *Daemon) newWatcher(f config.Folder) (*watcher, error) {
 	if err != nil {
 		return nil, startError(err)
 	}
+	if !known {
+		if id := d.foundMarker(f); id != "" {
+			memory.Marker = id
+		}
+	}
 	folder, err := watch.New(watch.Options{
 		Name: f.Name, Path: f.Path, Exclude: []string{f.DoneDir, f.FailedDir}, Include: f.Include,
 		Recursive: f.Recursive, Poll: f.Watch == "poll", ScanInterval: f.ScanInterval, Settle: f.Settle,
