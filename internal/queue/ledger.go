@@ -300,7 +300,7 @@ func worthKeeping(before, after *Item) (keep, durable bool) {
 		return true, true
 	case after.State == Cancelled && old.State != Cancelled, after.Hold != old.Hold && before != nil:
 		return true, true
-	case after.Intent != old.Intent, after.Hold != old.Hold, after.State != old.State && (after.State.End() || after.State == Submitted):
+	case after.Intent != old.Intent, after.Submissions != old.Submissions, after.Hold != old.Hold, after.State != old.State && (after.State.End() || after.State == Submitted):
 		return true, false
 	case after.Delivery != nil && (old.Delivery == nil || after.Delivery.ID != old.Delivery.ID), after.Filed != old.Filed, after.Open() != old.Open() && before != nil:
 		return true, false

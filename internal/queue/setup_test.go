@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -14,7 +15,12 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if task := os.Getenv(crashTask); task != "" {
+		os.Exit(crashingProcess(task))
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // t0 is when everything in these tests happens, unless they say otherwise.
 var t0 = time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
