@@ -52,7 +52,7 @@ Ctrl-C ends it and leaves everything as it was.`,
 			if asJSON {
 				return printJSON(cmd.OutOrStdout(), told)
 			}
-			say.line("%d documents in the queue, %d of them found again elsewhere than in the old file", told.Documents, told.Restored)
+			say.line("%s in the queue, %d of them found again elsewhere than in the old file", counted(told.Documents), told.Restored)
 			if told.Detail != "" {
 				say.line("the old file was not sound: %s", told.Detail)
 			}
@@ -63,7 +63,7 @@ Ctrl-C ends it and leaves everything as it was.`,
 				say.line("the ledger was lost or damaged too: what was delivered earlier may be forgotten; save no document again before looking in the portal")
 			}
 			if told.Held > 0 {
-				say.line("%d documents may have been submitted: they are looked up and held; see `brodaemon queue list`, then answer with `brodaemon queue resolve`", told.Held)
+				say.line("%s may have been submitted: looked up once the daemon runs, and held till then; see `brodaemon queue list`, then answer with `brodaemon queue resolve`", counted(told.Held))
 			}
 			return nil
 		},
@@ -99,12 +99,19 @@ everything as it was.`,
 			if asJSON {
 				return printJSON(cmd.OutOrStdout(), told)
 			}
-			say.line("%d documents: %s before, %s now", told.Documents, kilobytes(told.Before), kilobytes(told.After))
+			say.line("%s: %s before, %s now", counted(told.Documents), kilobytes(told.Before), kilobytes(told.After))
 			return nil
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the summary as JSON")
 	return cmd
+}
+
+func counted(n int) string {
+	if n == 1 {
+		return "1 document"
+	}
+	return fmt.Sprintf("%d documents", n)
 }
 
 func kilobytes(n int64) string { return fmt.Sprintf("%d kB", (n+1023)/1024) }
@@ -129,7 +136,7 @@ func repairError(err error) error {
 	case errors.Is(err, queue.ErrDamaged), errors.Is(err, queue.ErrLost):
 		return exit(exitCantWrite, "%w; nothing was changed: `brodaemon queue rebuild` makes it anew", err)
 	case errors.Is(err, fs.ErrNotExist):
-		return exit(exitNotSo, "there is no queue yet: %w", err)
+		return exit(exitNotSo, "there is no queue yet: brodaemon has not run with this data folder, or it is another one (data_dir)")
 	}
 	return exit(exitCantWrite, "%w; the old file is as it was", err)
 }
