@@ -96,13 +96,15 @@ func splitLine(line []byte) (n uint64, key []byte, ok bool) {
 		return 0, nil, false
 	}
 	rest := line[begin : len(line)-1]
-	sum, err := hex.DecodeString(string(line[len(sumHead) : len(sumHead)+8]))
-	if err != nil || binary.BigEndian.Uint32(sum) != crc32.Checksum(rest, castagnoli) {
+	var want [10]byte
+	hex.Encode(want[:8], binary.BigEndian.AppendUint32(nil, crc32.Checksum(rest, castagnoli)))
+	want[8], want[9] = '"', ','
+	if !bytes.Equal(line[len(sumHead):begin], want[:]) {
 		return 0, nil, false
 	}
 	rest, found := bytes.CutPrefix(rest, []byte(`"n":`))
 	digits, rest, cut := bytes.Cut(rest, []byte(`,"key":"`))
-	n, err = strconv.ParseUint(string(digits), 10, 64)
+	n, err := strconv.ParseUint(string(digits), 10, 64)
 	end := bytes.IndexByte(rest, '"')
 	for end > 0 && rest[end-1] == '\\' { // only a folder's name may hold one
 		next := bytes.IndexByte(rest[end+1:], '"')

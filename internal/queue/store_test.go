@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -413,16 +414,38 @@ func TestFolderMemory(t *testing.T) {
 	}
 }
 
-// Ready proves that the file can be written to by writing to it.
+// Ready proves that the file can be written to by writing to it, but not at
+// every call: how a commit ended stands for a while.
 func TestReady(t *testing.T) {
-	s := setup(t)
-	n := commits(t, s)
-	if err := s.Ready(); err != nil {
-		t.Error(err)
-	}
-	if got := commits(t, s) - n; got != 1 {
-		t.Errorf("%d commits, want 1", got)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		s := setup(t)
+		want := func(calls int, after time.Duration, commitsWanted int) {
+			t.Helper()
+			time.Sleep(after)
+			n := commits(t, s)
+			for range calls {
+				if err := s.Ready(); err != nil {
+					t.Error(err)
+				}
+			}
+			if got := commits(t, s) - n; got != commitsWanted {
+				t.Errorf("%d commits, want %d", got, commitsWanted)
+			}
+		}
+		want(100, 0, 1)
+		want(100, readyFor-time.Second, 0)
+		want(100, time.Second, 1)
+		time.Sleep(readyFor)
+		add(t, s, Added, arrival("a.xml"))
+		want(100, readyFor/2, 0)
+
+		// a commit that failed stands as long
+		s.committed.Store(&commitResult{time.Now(), errors.New("no room")})
+		if err := s.Ready(); err == nil || !strings.Contains(err.Error(), "no room") {
+			t.Errorf("after a failed commit: %v", err)
+		}
+		want(1, readyFor, 1)
+	})
 }
 
 // Numbers grow by one, and none is given twice, restarts and failed calls or not.
