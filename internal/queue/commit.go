@@ -99,16 +99,12 @@ func (s *Store) commit(batch []*operation) {
 // Where the ledger has no room only the operations fail that must be in it;
 // the lines of the others are written later.
 func (s *Store) attempt(ops []*operation) (failed map[*operation]bool, err error) {
-	var tx *bolt.Tx
 	var running *operation // also when it panics
 	var records []record
 	var durable map[*operation]bool
 	was := s.ledger.mark()
 	var synced chan error
-	err = s.guarded(func() (err error) {
-		if tx, err = s.db.Begin(true); err != nil {
-			return err
-		}
+	err = s.transact(func(tx *bolt.Tx) (err error) {
 		for _, op := range ops {
 			running = op
 			if err := op.run(tx); err != nil {
@@ -132,13 +128,8 @@ func (s *Store) attempt(ops []*operation) (failed map[*operation]bool, err error
 			synced = make(chan error, 1)
 			go func() { synced <- s.syncLedger() }()
 		}
-		return nil
+		return nil // and now it commits
 	})
-	if err == nil {
-		err = s.guarded(tx.Commit)
-	} else if tx != nil {
-		_ = s.guarded(tx.Rollback)
-	}
 	var syncErr error
 	if synced != nil {
 		syncErr = <-synced
@@ -171,10 +162,17 @@ func (s *Store) syncLedger() error {
 // recordsOf are the lines that operations add to the ledger, and which of the
 // operations must wait for theirs.
 func recordsOf(ops []*operation) (records []record, durable map[*operation]bool, err error) {
+	wait := func(op *operation) {
+		if durable == nil {
+			durable = map[*operation]bool{}
+		}
+		durable[op] = true
+	}
 	for _, op := range ops {
 		if op.folder != "" {
 			m := op.memory
 			records = append(records, record{Key: whatFolder + " " + op.folder, What: whatFolder, At: time.Now().UTC(), Folder: &m})
+			wait(op)
 			continue
 		}
 		if op.changes == nil {
@@ -184,7 +182,7 @@ func recordsOf(ops []*operation) (records []record, durable map[*operation]bool,
 		if after == nil {
 			continue
 		}
-		keep, wait := worthKeeping(before, after)
+		keep, durably := worthKeeping(before, after)
 		if !keep {
 			continue
 		}
@@ -193,26 +191,18 @@ func recordsOf(ops []*operation) (records []record, durable map[*operation]bool,
 			return nil, nil, err
 		}
 		records = append(records, rec)
-		if wait {
-			if durable == nil {
-				durable = map[*operation]bool{}
-			}
-			durable[op] = true
+		if durably {
+			wait(op)
 		}
 	}
 	return records, durable, nil
 }
 
-// guarded is guard for what writes.
-func (s *Store) guarded(run func() error) error {
-	err := guard(run)
+// transact is db.Update behind [guard].
+func (s *Store) transact(run func(tx *bolt.Tx) error) error {
+	err := guard(func() error { return s.db.Update(run) })
 	if errors.Is(err, ErrDamaged) {
 		return fmt.Errorf("write queue: %w", err)
 	}
 	return err
-}
-
-// transact is db.Update behind [guard].
-func (s *Store) transact(run func(tx *bolt.Tx) error) error {
-	return s.guarded(func() error { return s.db.Update(run) })
 }
