@@ -27,7 +27,7 @@ func (s *Store) commitLoop() {
 			}
 			batch = append(batch, first)
 		case <-idle:
-			_ = s.syncLedger() // the next line that matters says so if it fails
+			_ = s.ledger.flush() // the next line that matters says so if it fails
 			idle = nil
 			continue
 		}
@@ -126,7 +126,7 @@ func (s *Store) attempt(ops []*operation) (failed map[*operation]bool, err error
 		}
 		if len(durable) > 0 {
 			synced = make(chan error, 1)
-			go func() { synced <- s.syncLedger() }()
+			go func() { synced <- s.ledger.flush() }()
 		}
 		return nil // and now it commits
 	})
@@ -150,13 +150,6 @@ func (s *Store) attempt(ops []*operation) (failed map[*operation]bool, err error
 		}
 	}
 	return nil, nil
-}
-
-func (s *Store) syncLedger() error {
-	if s.db.NoSync {
-		return nil
-	}
-	return s.ledger.flush()
 }
 
 // recordsOf are the lines that operations add to the ledger, and which of the

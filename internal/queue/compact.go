@@ -103,7 +103,7 @@ func (c *Compacted) copy(ctx context.Context, path string, old *bolt.DB, progres
 			return nil
 		})
 	})
-	if err = errors.Join(err, db.Sync(), db.Close()); err != nil {
+	if err = errors.Join(err, syncDB(db), db.Close()); err != nil {
 		return err
 	}
 	again, err := inspect(path, lockPause, true)

@@ -20,7 +20,6 @@ func TestHistory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.db.NoSync = true
 	n := *historyItems
 	batch := func(from, count int) time.Duration {
 		began := time.Now()

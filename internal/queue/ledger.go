@@ -414,7 +414,7 @@ func (l *ledger) flush() error {
 	if l.sync != nil {
 		return l.sync(l.f)
 	}
-	if err := l.f.Sync(); err != nil {
+	if err := syncFile(l.f); err != nil {
 		return fmt.Errorf("write %s: %w", LedgerName, err)
 	}
 	l.dirty = false
@@ -481,7 +481,7 @@ func writeLedger(dir, id string, last uint64, each func(line func(text []byte) e
 	if _, err := f.WriteAt(first, 0); err != nil {
 		return err
 	}
-	if err := errors.Join(f.Sync(), f.Close()); err != nil {
+	if err := errors.Join(syncFile(f), f.Close()); err != nil {
 		f = nil
 		return err
 	}

@@ -60,7 +60,6 @@ func (m *model) open(t *rapid.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.db.NoSync = true
 	m.store = s
 }
 

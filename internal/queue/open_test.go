@@ -27,7 +27,6 @@ func filledFile(t *testing.T) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.db.NoSync = true
 	for i := range documents {
 		it := add(t, s, Added, arrival(fileName(i), about(fmt.Sprint("GLD", i/4))))
 		if i%3 == 0 {
@@ -191,7 +190,6 @@ func TestOpenWithAnyPageLost(t *testing.T) {
 				continue
 			}
 			worked++
-			s.db.NoSync = true
 			use(t, s)
 			if err := s.Close(); err != nil {
 				t.Errorf("page %d %s: close: %v", p, name, err)

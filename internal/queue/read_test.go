@@ -290,7 +290,6 @@ func TestCheapWhenFull(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = s.Close() })
-		s.db.NoSync = true
 		err = s.update(func(tx *bolt.Tx) error {
 			for i := range n {
 				it := arrival(fmt.Sprintf("%d.xml", i), about(fmt.Sprintf("GLD%d", i/3)))

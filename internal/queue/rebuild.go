@@ -310,7 +310,7 @@ func (b *rebuilding) build(ctx context.Context, path string, progress Progress) 
 		progress(done, len(plans))
 	}
 	crashAt("rebuild-built")
-	return db.Sync()
+	return syncDB(db)
 }
 
 // finish stores what is not about one document.

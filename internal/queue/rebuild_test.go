@@ -65,7 +65,6 @@ func populate(t testing.TB) (dir string, items map[string]Item) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.db.NoSync = true
 	sp, err := OpenSpool(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -256,7 +255,6 @@ func TestOlderCopy(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				s.db.NoSync = true
 				sp := openSpool(t, dir)
 				it := taken(t, sp, s, Added, arrival("a.xml"))
 				steps := stages[from].way
@@ -524,7 +522,6 @@ func TestCompact(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.db.NoSync = true
 	for i := range 200 {
 		add(t, s, Added, arrival(fileName(i), func(it *Item) { it.RequestReference = strings.Repeat("x", 5000) }))
 	}

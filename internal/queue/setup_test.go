@@ -16,6 +16,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	skipSync = true // these tests kill no machine
 	if task := os.Getenv(crashTask); task != "" {
 		os.Exit(crashingProcess(task))
 	}
@@ -42,7 +43,6 @@ func openAt(t testing.TB, dir string, opts ...Options) *Store {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.db.NoSync = true // these tests kill no machine
 	t.Cleanup(func() {
 		if !s.isClosed() {
 			wantSound(t, s)

@@ -78,6 +78,7 @@ func openFile(path string, timeout time.Duration, readOnly bool) (*bolt.DB, erro
 		return err
 	})
 	if err == nil {
+		db.NoSync = skipSync
 		return db, nil
 	}
 	info, statErr := os.Stat(path)
@@ -94,6 +95,14 @@ func openFile(path string, timeout time.Duration, readOnly bool) (*bolt.DB, erro
 		return nil, fmt.Errorf("%w: it holds only %d bytes", ErrDamaged, info.Size())
 	}
 	return nil, err
+}
+
+// syncDB makes a file durable that was written without syncs.
+func syncDB(db *bolt.DB) error {
+	if skipSync {
+		return nil
+	}
+	return db.Sync()
 }
 
 // checkBuckets accepts a whole queue and, unless filled is asked for, a file
