@@ -53,8 +53,6 @@ type record struct {
 	What   string          `json:"what"`
 	Item   json.RawMessage `json:"item,omitempty"`
 	Folder *FolderMemory   `json:"folder,omitempty"`
-
-	durable bool // must be on disk before the call that caused it returns
 }
 
 // head is the first line.
