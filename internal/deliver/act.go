@@ -54,8 +54,8 @@ func (w *Worker) RetryAll(folder, reason string) (int, error) {
 
 func (w *Worker) knock(now time.Time, folder string) {
 	if f := w.setup.Load().folders[folder]; f != nil {
-		f.endpoint.gate.knock(now)
-		f.token.knock(now)
+		f.endpoint.reach.knock(now)
+		f.access.knock(now)
 	}
 }
 
@@ -140,7 +140,7 @@ func (w *Worker) Status() []FolderStatus {
 	for _, f := range w.setup.Load().order {
 		all = append(all, FolderStatus{
 			Folder: f.Name, Environment: f.endpoint.Environment, Portal: f.endpoint.Address, Token: f.Token,
-			PortalPause: f.endpoint.gate.state(), TokenPause: f.token.state(), Refused: w.goesElsewhere(f),
+			PortalPause: f.endpoint.reach.state(), TokenPause: f.access.state(), Refused: w.goesElsewhere(f),
 		})
 	}
 	return all

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// gate stands before a portal, and before each token's access to a project of it. When it is shut,
+// gate stands before a portal, and before each token's access to a project of it (see access). When it is shut,
 // documents wait without using up attempts; at growing intervals one document
 // is let through to see whether the trouble is over.
 type gate struct {
@@ -110,6 +110,14 @@ func (g *gate) retime(first, max time.Duration) {
 	g.first, g.max = first, max
 }
 
+// shutFrom closes an open gate for trouble that was known since then; the next
+// document may try at once, or with probing is trying already.
+func (g *gate) shutFrom(since, now time.Time, reason string, probing bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.reason, g.since, g.until, g.interval, g.probing = reason, since, now, 0, probing
+}
+
 // knock lets the next document try at once: a person asked for it.
 func (g *gate) knock(now time.Time) {
 	g.mu.Lock()
@@ -124,7 +132,15 @@ type Pause struct {
 	Reason string    `json:"reason"`
 	Since  time.Time `json:"since"`
 	Next   time.Time `json:"next"` // when it is tried again
+	// Only says what is paused when it is not everything: PausedDelivering or PausedFollowing.
+	Only string `json:"only,omitempty"`
 }
+
+// What of a token's work may be paused by itself.
+const (
+	PausedDelivering = "delivering" // new documents wait; deliveries are followed
+	PausedFollowing  = "following"  // deliveries are not asked about; new documents are delivered
+)
 
 // state is nil while the gate is open.
 func (g *gate) state() *Pause {

@@ -27,48 +27,53 @@ func told(pe *portal.Error) string {
 	return pe.Error()
 }
 
-// passed: the portal answered this token properly.
-func (v *visit) passed() {
-	v.answered = true
+// passed: the portal answered a call of this token properly.
+func (v *visit) passed(op portal.Op) {
 	now := time.Now()
-	if shut := v.f.endpoint.gate.pass(now); shut > 0 {
-		v.w.journal.portalBack(v.f.endpoint, shut)
+	v.portalAnswered(now, op)
+	if paused := v.f.access.allowed(now, op); paused > 0 {
+		v.w.journal.tokenBack(v.f, paused)
 	}
-	if shut := v.f.token.pass(now); shut > 0 {
-		v.w.journal.tokenBack(v.f, shut)
-	}
-	e := v.f.endpoint
-	e.speedUp()
+	v.f.endpoint.speedUp()
 }
 
-// tellGates reports an unsuccessful call: to the portal's gate whether it could
-// be reached, to the token's whether it was let in.
+// portalAnswered: the portal works, whatever it said.
+func (v *visit) portalAnswered(now time.Time, op portal.Op) {
+	if shut := v.f.endpoint.reach.pass(now, op); shut > 0 {
+		v.w.journal.portalBack(v.f.endpoint, shut)
+	}
+}
+
+// tellGates reports an unsuccessful call: to the portal's gates whether it
+// works, to the token's access whether it was let in.
 func (v *visit) tellGates(pe *portal.Error) {
-	v.answered = true
 	now := time.Now()
 	e := v.f.endpoint
 	switch pe.Kind {
 	case portal.Local, portal.Interrupted:
-		e.gate.leave()
-		v.f.token.leave()
-	case portal.Unavailable:
-		v.f.token.leave()
+	case portal.Unavailable, portal.Unexpected:
+		// what can't be read is mostly said by something in the portal's place, and then to every document
 		if pe.RetryAfter > 0 {
-			e.gate.shut(now, told(pe), pe.RetryAfter)
-		} else if e.gate.strike(now, told(pe)) {
+			e.reach.rest(now, pe.Op, told(pe), pe.RetryAfter)
+		} else if e.reach.fail(now, pe.Op, told(pe)) {
 			v.w.journal.portalDown(e, pe)
 		}
 	case portal.RateLimited:
-		v.f.token.leave()
 		e.limiter.SetLimit(max(min(e.limiter.Limit(), unlimited)/2, 0.2))
-		e.gate.shut(now, told(pe), pe.RetryAfter)
+		e.reach.rest(now, pe.Op, told(pe), pe.RetryAfter)
 	case portal.Unauthorized:
-		e.gate.pass(now)
-		if v.f.token.shut(now, told(pe), 0) {
+		if pe.StatusCode != 0 { // else nothing was sent
+			v.portalAnswered(now, pe.Op)
+		}
+		if v.f.access.deny(now, pe.Op, pe, v.secret) {
 			v.w.journal.tokenPaused(v.f, pe)
+			select {
+			case v.w.refused <- struct{}{}:
+			default:
+			}
 		}
 	default: // the portal answered, and not about who asks
-		v.passed()
+		v.passed(pe.Op)
 	}
 }
 
@@ -76,10 +81,9 @@ func (v *visit) tellGates(pe *portal.Error) {
 // says that it is too much.
 const unlimited rate.Limit = 20
 
-// leaveGates ends a visit that asked nothing.
+// leaveGates ends a visit: if it tried whether a pause is over and did not find
+// out, the next one may.
 func (v *visit) leaveGates() {
-	if !v.answered {
-		v.f.endpoint.gate.leave()
-		v.f.token.leave()
-	}
+	v.f.endpoint.reach.leave(v.errand)
+	v.f.access.leave(v.errand)
 }

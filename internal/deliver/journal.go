@@ -96,3 +96,7 @@ func (j journal) tokenPaused(f *folder, err *portal.Error) {
 func (j journal) tokenBack(f *folder, after time.Duration) {
 	j.log.Info("token works again", zap.String("token", f.Token), zap.Duration("after", after.Round(time.Second)))
 }
+
+func (j journal) secretChanged(f *folder) {
+	j.log.Info("the secret of a refused token was changed; it is tried at once", zap.String("token", f.Token), zap.String("folder", f.Name))
+}

@@ -18,10 +18,11 @@ type visit struct {
 	w        *Worker
 	f        *folder
 	it       queue.Item
+	errand   errand             // with which the token was let through
+	secret   uint64             // number of the secret with which the call in hand is made
 	unsaved  []queue.Transition // facts that are stored together with the next one
 	armed    bool               // this visit stored the intent and has not called yet
 	stopping context.Context    // done: begin no further step
-	answered bool               // a gate was told how it went
 	unstored bool               // what happened could not be stored
 	free     func()             // gives the document's place at the portal to another; may be called twice
 }
@@ -65,7 +66,7 @@ func (v *visit) validate(ctx context.Context) (more bool) {
 	if err != nil {
 		return v.failed("validate", err)
 	}
-	v.passed()
+	v.passed(portal.OpValidate)
 	ignored := []string(nil)
 	if !verdict.Valid {
 		if !tolerated(verdict.Errors, v.f.Tolerated) {
@@ -93,7 +94,7 @@ func (v *visit) openUpload(ctx context.Context) (more bool) {
 	if err != nil {
 		return v.failed("open upload", err)
 	}
-	v.passed()
+	v.passed(portal.OpOpenUpload)
 	return v.note(queue.UploadOpened(time.Now(), queue.Upload{ID: upload.ID, URL: upload.URL, Project: v.f.Project.String()}))
 }
 
@@ -108,7 +109,7 @@ func (v *visit) attach(ctx context.Context) (more bool) {
 	if err != nil {
 		return v.failed("upload", err)
 	}
-	v.passed()
+	v.passed(portal.OpAddSourceDocument)
 	attached := queue.DocumentAttached(time.Now(), queue.SourceDocument{ID: ref.ID, URL: ref.URL}, name)
 	if v.stopping.Err() != nil {
 		return v.keep("", attached)
@@ -135,7 +136,8 @@ func (v *visit) submit(ctx context.Context) (more bool) {
 	if err != nil {
 		return v.submitFailed(now, err)
 	}
-	v.passed()
+	v.passed(portal.OpSubmit)
+	v.f.endpoint.numbers.add(delivery.ID, now)
 	more = v.keep("submitted", queue.DeliverySubmitted(now, delivery.ID, "", now.Add(v.w.policy.follow(0))))
 	return more && v.w.policy.get().FollowFirst == 0
 }
@@ -171,7 +173,7 @@ func (v *visit) follow(ctx context.Context) (more bool) {
 	} else if err != nil {
 		return v.failed("ask for outcome", err)
 	}
-	v.passed()
+	v.passed(portal.OpDelivery)
 	doc, ours := v.ourDocument(d)
 	next := now.Add(v.w.policy.follow(age))
 	if !ours { // a person gave a wrong number
@@ -183,7 +185,8 @@ func (v *visit) follow(ctx context.Context) (more bool) {
 	case portal.VerdictRegistered:
 		return v.keep("outcome-stored", queue.Registered(now, string(d.Status), string(doc.Status), doc.BROID, doc.TransactionID))
 	case portal.VerdictRefused:
-		return v.keep("outcome-stored", queue.Refused(now, queue.Report{
+		// the last words are kept like those on the way: `queue show` shows how far it came
+		return v.keep("outcome-stored", queue.Progressed(now, now, string(d.Status), string(doc.Status)), queue.Refused(now, queue.Report{
 			Code: refusalCode(d), Errors: doc.Errors, Detail: string(doc.Status),
 		}))
 	case portal.VerdictOdd:
@@ -202,12 +205,23 @@ func (v *visit) follow(ctx context.Context) (more bool) {
 
 // deliveryGone is met when the portal does not know the delivery any more.
 // Only when the project itself still answers is that said of the delivery
-// (portal-api Q6); otherwise it is the token's or the project's trouble.
+// (portal-api Q6); otherwise it is the token's or the project's trouble, and the
+// delivery is asked about again at its own pace.
 func (v *visit) deliveryGone(ctx context.Context, now time.Time, age time.Duration) (more bool) {
+	next := now.Add(v.w.policy.follow(age))
+	if !v.f.access.enterAlso(now, bring) { // the question that would tell is refused for now
+		return v.keep("", queue.Postponed(now, next, string(portal.Gone), "the portal does not show delivery "+v.it.Delivery.ID+", and refuses this token for now")) && false
+	}
+	defer v.f.access.leave(bring)
 	if _, err := v.f.Portal.OpenUpload(v.request(ctx), v.f.Project); err != nil {
+		pe := asPortalError(err)
+		if pe.Kind == portal.Unauthorized {
+			v.tellGates(pe)
+			return v.keep("", queue.Postponed(now, next, string(pe.Kind), told(pe))) && false
+		}
 		return v.failed("ask for outcome", err)
 	}
-	v.passed()
+	v.passed(portal.OpOpenUpload)
 	why := "the portal no longer knows delivery " + v.it.Delivery.ID + ": the data owner may have removed it; ask them, then give it up with `brodaemon queue cancel`"
 	return v.keep("", queue.Stuck(now, now.Add(v.w.policy.follow(max(age, v.w.policy.get().FollowMax))), "", "", why)) && false
 }
@@ -298,6 +312,7 @@ func (v *visit) note(t queue.Transition) bool {
 // wait ends with ctx; the call then fails at once, unsent.
 func (v *visit) request(ctx context.Context) context.Context {
 	_ = v.f.endpoint.limiter.Wait(ctx) // ctx is over: the call says so
+	v.secret = v.f.access.current()    // before the call, so that a change during it is noticed
 	return ctx
 }
 

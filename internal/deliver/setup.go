@@ -55,14 +55,14 @@ func (w *Worker) replaceSetup(endpoints []Endpoint, folders []Folder, policy Pol
 	now := time.Now()
 	for _, f := range folders {
 		e := next.endpoints[f.Endpoint]
-		at := &folder{Folder: f, endpoint: e, token: w.policy.token(e, access{f.Token, f.Project})}
+		at := &folder{Folder: f, endpoint: e, access: w.policy.access(e, f)}
 		if before := old.folders[f.Name]; before != nil {
 			at.arrivals, at.last = before.arrivals, before.last
 		} else {
 			at.arrivals = make(chan arrived, together)
 		}
-		at.endpoint.gate.knock(now)
-		at.token.knock(now)
+		at.endpoint.reach.knock(now)
+		at.access.knock(now)
 		next.folders[f.Name] = at
 		next.order = append(next.order, at)
 	}
@@ -100,27 +100,30 @@ func (p *livePolicy) endpoint(old *endpoint, e Endpoint) *endpoint {
 		limit = rate.Inf
 	}
 	if old == nil {
-		return &endpoint{
-			Endpoint: e, tokens: map[access]*gate{}, full: limit,
-			gate:    &gate{first: p.get().First, max: p.gateMax(), spread: p.spread},
-			limiter: rate.NewLimiter(limit, max(1, e.Concurrency)),
+		at := &endpoint{
+			Endpoint: e, tokens: map[entrance]*access{}, full: limit, limiter: rate.NewLimiter(limit, max(1, e.Concurrency)),
 		}
+		at.reach.lanes.spreadBy(p.spread)
+		at.reach.lanes.retime(p.get().First, p.gateMax())
+		return at
 	}
 	old.Concurrency = e.Concurrency
-	old.gate.retime(p.get().First, p.gateMax())
+	old.reach.lanes.retime(p.get().First, p.gateMax())
 	old.setFull(limit, max(1, e.Concurrency))
 	return old
 }
 
-// token is the gate before a token's access to a project. Its caller holds Worker.mu.
-func (p *livePolicy) token(e *endpoint, key access) *gate {
-	g := e.tokens[key]
-	if g == nil {
-		g = &gate{spread: p.spread}
-		e.tokens[key] = g
+// access is what a folder's token may do in its project. Its caller holds Worker.mu.
+func (p *livePolicy) access(e *endpoint, f Folder) *access {
+	key := entrance{f.Token, f.Project}
+	a := e.tokens[key]
+	if a == nil {
+		a = newAccess(p.spread)
+		e.tokens[key] = a
 	}
-	g.retime(p.get().First, p.get().Max)
-	return g
+	a.retime(p.get().First, p.get().Max)
+	a.setSecret(f.SecretVersion)
+	return a
 }
 
 // setFull sets how fast the portal may be asked when it does not complain.

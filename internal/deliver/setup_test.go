@@ -162,6 +162,11 @@ func (p *fakePortal) DeliveriesAwaiting(ctx context.Context, _ portal.ProjectID,
 	return ids, nil
 }
 
+func (p *fakePortal) Transactions(ctx context.Context, _ string) ([]portal.Transaction, error) {
+	_, err := p.call(ctx, portal.OpTransactions)
+	return nil, err
+}
+
 func (p *fakePortal) count(op portal.Op) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -233,11 +238,23 @@ var testPolicy = Policy{
 	OddAfter: 10 * time.Minute, Jitter: func() float64 { return 0.5 },
 }
 
+// quickDir is a folder in memory where the system has one: these tests are about
+// decisions, and syncing to a real disk is most of what they would wait for.
+func quickDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", "brodaemon-test-")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
+}
+
 // newSite starts a Worker with one folder, "zwolle". adjust may change the
 // options before.
 func newSite(t *testing.T, adjust ...func(*Options)) *site {
 	t.Helper()
-	s := &site{t: t, dir: t.TempDir(), portal: newFakePortal()}
+	s := &site{t: t, dir: quickDir(t), portal: newFakePortal()}
 	s.opts = Options{
 		Endpoints: []Endpoint{{Address: "https://portal", Environment: "demo", Concurrency: 4}},
 		Folders:   []Folder{s.folder("zwolle", "zwolle")},

@@ -59,6 +59,7 @@ type Portal interface {
 	Submit(ctx context.Context, project portal.ProjectID, upload portal.Upload, label string) (portal.DeliveryRef, error)
 	Delivery(ctx context.Context, project portal.ProjectID, id string) (portal.Delivery, error)
 	DeliveriesAwaiting(ctx context.Context, project portal.ProjectID, action portal.Action) ([]string, error)
+	Transactions(ctx context.Context, broID string) ([]portal.Transaction, error)
 }
 
 // Archive files documents that have their outcome; [*archive.Archive] is one.
@@ -92,6 +93,10 @@ type Folder struct {
 	// Tolerated are the validation errors that do not keep a document from being delivered.
 	Tolerated []string
 	Label     string
+	// SecretVersion gives a number that changes whenever the token's secret does, so that a pause after a refusal ends
+	// with it; it says nothing else about the secret. It is called before each call, and every few seconds while the
+	// token is paused, from many goroutines. Folders with the same token share it. nil: the secret never changes.
+	SecretVersion func() uint64
 	// Forget is told when a file has left the folder, so that a new file of that name is seen as new; and when a file
 	// that Accept took could not be kept after all, so that it is offered again.
 	Forget func(file string)
@@ -132,8 +137,9 @@ type Worker struct {
 
 	setup atomic.Pointer[setup]
 
-	wake chan struct{} // 1-buffered
-	turn int           // which folder is asked first next time; only Run's goroutine
+	wake    chan struct{} // 1-buffered
+	refused chan struct{} // 1-buffered: a token was refused
+	turn    int           // which folder is asked first next time; only Run's goroutine
 
 	mu     sync.Mutex
 	busy   map[queue.ID]bool // being worked on
@@ -155,13 +161,13 @@ type folder struct {
 	trouble  atomic.Pointer[trouble]
 	elsewhere
 	endpoint *endpoint
-	token    *gate
+	access   *access
 	last     queue.Lane // of which a document was begun last; only Run's goroutine
 }
 
-// access is what a portal refuses with 401, 403 or 404: a token for a project. A
+// entrance is what a portal refuses with 401, 403 or 404: a token for a project. A
 // wrong project of one folder does not pause the token for others.
-type access struct {
+type entrance struct {
 	token   string
 	project portal.ProjectID
 }
@@ -169,8 +175,9 @@ type access struct {
 // endpoint is an Endpoint at work.
 type endpoint struct {
 	Endpoint
-	gate    *gate
-	tokens  map[access]*gate // guarded by Worker.mu
+	reach   reach
+	tokens  map[entrance]*access // guarded by Worker.mu
+	numbers numbers
 	limiter *rate.Limiter
 	running int // documents under way; guarded by Worker.mu, as is Concurrency
 
@@ -185,8 +192,8 @@ const gateMax = 5 * time.Minute
 // New makes a Worker. It touches neither files nor the network.
 func New(o Options) (*Worker, error) {
 	w := &Worker{
-		store: o.Store, spool: o.Spool, stop: o.StopTimeout, crash: o.Crash,
-		wake: make(chan struct{}, 1), busy: map[queue.ID]bool{}, filing: map[string]int{}, policy: &livePolicy{},
+		store: o.Store, spool: o.Spool, stop: o.StopTimeout, crash: o.Crash, policy: &livePolicy{},
+		wake: make(chan struct{}, 1), refused: make(chan struct{}, 1), busy: map[queue.ID]bool{}, filing: map[string]int{},
 	}
 	if o.Logger == nil {
 		o.Logger = zap.NewNop()
@@ -220,6 +227,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	calls, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cancel(ErrStopping)
 	w.configured()
+	w.wg.Go(func() { w.watchSecrets(ctx) })
 	keeping := map[chan arrived]bool{}
 	for ctx.Err() == nil {
 		for _, f := range w.setup.Load().order {
@@ -238,6 +246,47 @@ func (w *Worker) Run(ctx context.Context) error {
 	}
 	w.finish(cancel)
 	return nil
+}
+
+// secretLook is how often a paused token's secret is looked at: whoever put it
+// right watches what happens.
+const secretLook = 2 * time.Second
+
+// watchSecrets ends the pause of a token whose secret was changed. It looks at
+// secrets only while a token is refused.
+func (w *Worker) watchSecrets(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-w.refused:
+		}
+		tick := time.NewTicker(secretLook)
+		for paused := true; paused; {
+			select {
+			case <-ctx.Done():
+				paused = false
+			case <-tick.C:
+				paused = w.lookAtSecrets()
+			}
+		}
+		tick.Stop()
+	}
+}
+
+// lookAtSecrets reports whether any token that could get another secret is paused.
+func (w *Worker) lookAtSecrets() (paused bool) {
+	for _, f := range w.setup.Load().order {
+		if f.SecretVersion == nil || f.access.state() == nil {
+			continue
+		}
+		paused = true
+		if f.access.renewed(time.Now()) {
+			w.journal.secretChanged(f)
+			w.Wake()
+		}
+	}
+	return paused
 }
 
 // sleep waits for a wake-up, for next (zero: no time), or for the end.
@@ -364,11 +413,14 @@ func (w *Worker) startVisit(ctx, calls context.Context, f *folder, lane queue.La
 	if err != nil || it == nil {
 		return false, next, err
 	}
-	now := time.Now()
-	ok, at := e.gate.enter(now)
+	now, about := time.Now(), bring
+	if lane == queue.LaneFollow || it.Uncertain() {
+		about = ask
+	}
+	ok, at := e.reach.enter(now, about)
 	if ok {
-		if ok, at = f.token.enter(now); !ok {
-			e.gate.leave()
+		if ok, at = f.access.enter(now, about); !ok {
+			e.reach.leave(about)
 		}
 	}
 	if !ok {
@@ -384,7 +436,7 @@ func (w *Worker) startVisit(ctx, calls context.Context, f *folder, lane queue.La
 		w.Wake()
 	})
 	w.goWork(it.ID, free, func() {
-		v := &visit{w: w, f: f, it: *it, stopping: ctx, free: free}
+		v := &visit{w: w, f: f, it: *it, errand: about, stopping: ctx, free: free}
 		v.run(calls)
 		if v.unstored {
 			w.rest(ctx)

@@ -19,6 +19,7 @@ type Transition struct {
 	at    time.Time
 	note  string
 	mute  bool // not worth a line in the timeline
+	part  bool // a part of a step: its failed tries are counted on
 }
 
 // Name is the word of the timeline, for logs.
@@ -37,7 +38,10 @@ func (t Transition) perform(it *Item) error {
 	if t.to != "" {
 		// a step forward: what was said of the step before is over
 		it.State = t.to
-		it.NextAttempt, it.LastError, it.LastKind, it.Attempts = time.Time{}, "", "", 0
+		it.NextAttempt, it.LastError, it.LastKind = time.Time{}, "", ""
+		if !t.part {
+			it.Attempts = 0
+		}
 	}
 	if t.apply != nil {
 		t.apply(it)
@@ -98,7 +102,7 @@ func DocumentValid(at time.Time, ignored []string) Transition {
 
 // UploadOpened stores the reference of a new upload.
 func UploadOpened(at time.Time, ref Upload) Transition {
-	return Transition{name: "opened", from: []State{Validated}, to: Opened, at: at,
+	return Transition{name: "opened", from: []State{Validated}, to: Opened, at: at, part: true,
 		note: fmt.Sprintf("upload %d", ref.ID), apply: func(it *Item) {
 			it.Upload, it.SourceDocument = &ref, nil
 		}}
@@ -107,7 +111,7 @@ func UploadOpened(at time.Time, ref Upload) Transition {
 // DocumentAttached stores that the upload holds the document, under the name
 // that was given to the portal.
 func DocumentAttached(at time.Time, ref SourceDocument, filename string) Transition {
-	return Transition{name: "attached", from: []State{Opened}, to: Attached, at: at, apply: func(it *Item) {
+	return Transition{name: "attached", from: []State{Opened}, to: Attached, at: at, part: true, apply: func(it *Item) {
 		it.SourceDocument, it.Filename = &ref, filename
 	}}
 }
