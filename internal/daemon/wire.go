@@ -42,7 +42,7 @@ func (d *Daemon) deliverSetup(c *config.Config) (endpoints []deliver.Endpoint, f
 	o := d.options
 	o.Config = c
 	at := map[string]int{}
-	transports := map[config.Portal]http.RoundTripper{}
+	transports, creds := map[config.Portal]http.RoundTripper{}, credentials{}
 	for _, f := range c.Folders {
 		e := deliver.Endpoint{
 			Address: f.Portal.BaseURL(), Environment: f.Portal.EnvironmentName(),
@@ -56,7 +56,7 @@ func (d *Daemon) deliverSetup(c *config.Config) (endpoints []deliver.Endpoint, f
 			at[e.Address] = len(endpoints)
 			endpoints = append(endpoints, e)
 		}
-		folder, err := d.deliverFolder(o, f, transports)
+		folder, err := d.deliverFolder(o, f, transports, creds)
 		if err != nil {
 			return nil, nil, policy, err
 		}
@@ -65,8 +65,8 @@ func (d *Daemon) deliverSetup(c *config.Config) (endpoints []deliver.Endpoint, f
 	return endpoints, folders, policy, nil
 }
 
-func (d *Daemon) deliverFolder(o Options, f config.Folder, transports map[config.Portal]http.RoundTripper) (deliver.Folder, error) {
-	client, err := newClient(o, f, transports, d.metrics)
+func (d *Daemon) deliverFolder(o Options, f config.Folder, transports map[config.Portal]http.RoundTripper, creds credentials) (deliver.Folder, error) {
+	client, err := newClient(o, f, transports, creds, d.metrics)
 	if err != nil {
 		return deliver.Folder{}, err
 	}
@@ -85,19 +85,20 @@ func (d *Daemon) deliverFolder(o Options, f config.Folder, transports map[config
 		Name: f.Name, Root: f.Path, Project: project, Token: f.Token, Endpoint: f.Portal.BaseURL(),
 		Portal: client, Archive: files, Ordered: f.Order == "object", IncompleteTimeout: f.IncompleteTimeout,
 		Tolerated: f.IgnoreValidationErrors, Label: f.Portal.Label,
-		Forget: func(file string) { d.forget(f.Name, file) },
+		SecretVersion: creds[f.Token].version,
+		Forget:        func(file string) { d.forget(f.Name, file) },
 	}, nil
 }
 
 // NewClient makes the portal client of a folder, for a command that asks the
 // portal by itself.
 func NewClient(o Options, f config.Folder) (*portal.Client, error) {
-	return newClient(o, f, map[config.Portal]http.RoundTripper{}, nil)
+	return newClient(o, f, map[config.Portal]http.RoundTripper{}, credentials{}, nil)
 }
 
 // newClient makes one. transports remembers what folders with the same portal
-// settings share; metrics may be nil.
-func newClient(o Options, f config.Folder, transports map[config.Portal]http.RoundTripper, metrics *status.Metrics) (*portal.Client, error) {
+// settings share, creds what those with the same token do; metrics may be nil.
+func newClient(o Options, f config.Folder, transports map[config.Portal]http.RoundTripper, creds credentials, metrics *status.Metrics) (*portal.Client, error) {
 	token, ok := o.Config.Token(f.Token)
 	if !ok {
 		return nil, &StartError{Config: true, Err: fmt.Errorf("folder %s: there is no token %q", f.Name, f.Token)}
@@ -120,7 +121,7 @@ func newClient(o Options, f config.Folder, transports map[config.Portal]http.Rou
 		observe = func(op portal.Op, code string, d time.Duration) { metrics.ObserveRequest(string(op), code, d) }
 	}
 	client, err := portal.New(portal.Options{
-		BaseURL: f.Portal.BaseURL(), Username: token.Username, Secret: tokenSecret(token), Version: o.Version,
+		BaseURL: f.Portal.BaseURL(), Username: token.Username, Secret: creds.of(token.Name, tokenSecret(token)).get, Version: o.Version,
 		Timeout: f.Portal.Timeout, ValidationTimeout: f.Portal.ValidationTimeout, Transport: transport, Observe: observe,
 	})
 	if err != nil {
