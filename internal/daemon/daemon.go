@@ -117,6 +117,13 @@ func New(o Options) (d *Daemon, err error) {
 	if err := PrepareDataDir(o.Config.DataDir); err != nil {
 		return d, startError(err)
 	}
+	fixed, err := closeDataDir(o.Config.DataDir)
+	if err != nil {
+		return d, startError(err)
+	}
+	if fixed != "" {
+		o.Logger.Warn(fixed, zap.String("data_dir", o.Config.DataDir))
+	}
 	d.store, err = openStore(o, d.metrics)
 	if err != nil {
 		return d, startError(err)
