@@ -2,8 +2,10 @@ package portal
 
 import (
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"html"
+	"net/url"
 	"regexp"
 	"strings"
 	"unicode"
@@ -83,16 +85,27 @@ const (
 )
 
 func newScrubber(username, secret string) scrubber {
-	pairs := []string{base64.StdEncoding.EncodeToString([]byte(username + ":" + secret)), redacted}
+	pairs := hidden(nil, base64.StdEncoding.EncodeToString([]byte(username+":"+secret)))
 	s := scrubber{lenient: strings.NewReplacer(pairs...)}
 	if len(secret) >= minInErrors {
-		pairs = append(pairs, secret, redacted)
+		pairs = hidden(pairs, secret)
+		pairs = append(pairs, hex.EncodeToString([]byte(secret)), redacted, base64.StdEncoding.EncodeToString([]byte(secret)), redacted)
 	}
 	s.strict = strings.NewReplacer(pairs...)
 	if len(secret) >= minInResults {
 		s.lenient = s.strict
 	}
 	return s
+}
+
+// hidden adds a text to those that are replaced, as it is and as it stands in
+// addresses, pages and JSON, where others may have put it.
+func hidden(pairs []string, text string) []string {
+	json := strings.ReplaceAll(text, "/", `\/`)
+	for _, form := range []string{text, url.QueryEscape(text), url.PathEscape(text), html.EscapeString(text), json, strings.TrimRight(text, "=")} {
+		pairs = append(pairs, form, redacted)
+	}
+	return pairs
 }
 
 // text is for errors.
