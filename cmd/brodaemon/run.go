@@ -64,7 +64,7 @@ func newLogger(c config.Log, w io.Writer) (*zap.Logger, zap.AtomicLevel, error) 
 		ec.ConsoleSeparator = "  "
 		encoder = zapcore.NewConsoleEncoder(ec)
 	}
-	return zap.New(zapcore.NewCore(encoder, zapcore.Lock(zapcore.AddSync(w)), level)), level, nil
+	return zap.New(zapcore.NewCore(encoder, zapcore.Lock(zapcore.AddSync(harmless{w})), level)), level, nil
 }
 
 func setLevel(level zap.AtomicLevel, c config.Log) error {

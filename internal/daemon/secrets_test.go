@@ -41,11 +41,10 @@ func TestSecretsStayHidden(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("looks into /proc and sends signals")
 	}
-	program := filepath.Join(t.TempDir(), "brodaemon")
-	if out, err := exec.Command("go", "build", "-o", program, "brodaemon/cmd/brodaemon").CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
-	}
-	s := newSecretSite(t, program)
+	o := sandbox.Default()
+	o.Tokens[0].Secret = rightSecret
+	o.Timeline = sandbox.Timeline{}
+	s := newProgramSite(t, &betrayer{portal: sandbox.New(o)}, wrongSecret)
 	s.program(t, "--help")
 	s.start(t)
 	for i, data := range [][]byte{
@@ -72,32 +71,43 @@ func TestSecretsStayHidden(t *testing.T) {
 	s.search(t)
 }
 
-// secretSite is a folder, a portal that betrays what it is told, and everything
-// that was said.
-type secretSite struct {
+// programSite is a folder, a portal, the real program, and everything that was said.
+type programSite struct {
 	dir, bin string
 	page     string
 	cmd      *exec.Cmd
 
-	mu   sync.Mutex
-	said bytes.Buffer
+	mu     sync.Mutex
+	said   bytes.Buffer
+	logged bytes.Buffer // the part of it that the daemon wrote
 }
 
-// Write takes what the daemon writes.
-func (s *secretSite) Write(p []byte) (int, error) {
+// Write takes down what was said.
+func (s *programSite) Write(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.said.Write(p)
 }
 
-func newSecretSite(t *testing.T, program string) *secretSite {
+// daemonOutput takes down what the daemon writes.
+type daemonOutput struct{ *programSite }
+
+func (o daemonOutput) Write(p []byte) (int, error) {
+	_, _ = o.programSite.Write(p)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.logged.Write(p)
+}
+
+func newProgramSite(t *testing.T, handler http.Handler, secret string) *programSite {
 	t.Helper()
-	o := sandbox.Default()
-	o.Tokens[0].Secret = rightSecret
-	o.Timeline = sandbox.Timeline{}
-	server := httptest.NewServer(&betrayer{portal: sandbox.New(o)})
+	program := filepath.Join(t.TempDir(), "brodaemon")
+	if out, err := exec.Command("go", "build", "-o", program, "brodaemon/cmd/brodaemon").CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
-	s := &secretSite{dir: t.TempDir(), bin: program}
+	s := &programSite{dir: t.TempDir(), bin: program}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -107,7 +117,7 @@ func newSecretSite(t *testing.T, program string) *secretSite {
 	if err := os.Mkdir(filepath.Join(s.dir, "inbox"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	write(t, filepath.Join(s.dir, "secret"), []byte(wrongSecret+"\n"), 0o600)
+	write(t, filepath.Join(s.dir, "secret"), []byte(secret+"\n"), 0o600)
 	write(t, filepath.Join(s.dir, "password"), []byte(pagePassword+"\n"), 0o600)
 	write(t, filepath.Join(s.dir, "config.yaml"), fmt.Appendf(nil, `data_dir: data
 language: nl
@@ -163,10 +173,11 @@ func (b *betrayer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	b.portal.ServeHTTP(w, r)
 }
 
-func (s *secretSite) start(t *testing.T) {
+func (s *programSite) start(t *testing.T) {
 	t.Helper()
 	s.cmd = exec.Command(s.bin, "--config", filepath.Join(s.dir, "config.yaml"), "run")
-	s.cmd.Stdout, s.cmd.Stderr = s, s
+	out := daemonOutput{s}
+	s.cmd.Stdout, s.cmd.Stderr = out, out
 	if err := s.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -182,7 +193,7 @@ func (s *secretSite) start(t *testing.T) {
 }
 
 // look takes down every page, and what the system shows of the process.
-func (s *secretSite) look(t *testing.T) {
+func (s *programSite) look(t *testing.T) {
 	t.Helper()
 	for _, path := range []string{"/", "/metrics", "/readyz", "/api/v1/status", "/api/v1/items", "/api/v1/items/1", "/items/1", "/signin"} {
 		s.get(t, path, "")
@@ -201,7 +212,7 @@ func (s *secretSite) look(t *testing.T) {
 }
 
 // get takes an answer down, headers included, and returns its body.
-func (s *secretSite) get(t *testing.T, path, password string) string {
+func (s *programSite) get(t *testing.T, path, password string) string {
 	t.Helper()
 	req, _ := http.NewRequest(http.MethodGet, "http://"+s.page+path, nil)
 	if password != "" {
@@ -221,7 +232,7 @@ func (s *secretSite) get(t *testing.T, path, password string) string {
 }
 
 // program runs a command of the program and takes down what it prints.
-func (s *secretSite) program(t *testing.T, args ...string) string {
+func (s *programSite) program(t *testing.T, args ...string) string {
 	t.Helper()
 	ctx, stop := context.WithTimeout(context.Background(), 30*time.Second)
 	defer stop()
@@ -234,7 +245,7 @@ func (s *secretSite) program(t *testing.T, args ...string) string {
 }
 
 // crash ends the daemon in the way that says most.
-func (s *secretSite) crash(t *testing.T) {
+func (s *programSite) crash(t *testing.T) {
 	t.Helper()
 	if err := s.cmd.Process.Signal(syscall.SIGQUIT); err != nil {
 		t.Fatal(err)
@@ -248,7 +259,7 @@ func (s *secretSite) crash(t *testing.T) {
 }
 
 // search looks for every secret in every form, in all that was said and written.
-func (s *secretSite) search(t *testing.T) {
+func (s *programSite) search(t *testing.T) {
 	t.Helper()
 	found := map[string][]byte{"(what was said)": s.said.Bytes()}
 	err := filepath.WalkDir(s.dir, func(path string, e fs.DirEntry, err error) error {
@@ -302,7 +313,7 @@ func secretForms() map[string]string {
 	return forms
 }
 
-func (s *secretSite) until(t *testing.T, what string, condition func() bool) {
+func (s *programSite) until(t *testing.T, what string, condition func() bool) {
 	t.Helper()
 	deadline := time.Now().Add(60 * time.Second)
 	for !condition() {

@@ -225,6 +225,9 @@ func (w *Worker) read(a Arrival, f *folder, draft io.Writer) (queue.Item, Decisi
 	if fault != nil && !fault.Final() && a.Unchanged < f.IncompleteTimeout {
 		return queue.Item{}, Decision{NotYet, fault.Error(), f.IncompleteTimeout}
 	}
+	if fault != nil && a.Size > maxFaulty {
+		return queue.Item{}, Decision{Answer: NotYet, Reason: fmt.Sprintf("%s; at %.1f GB it is too large to be moved to failed/ as well: take it away", fault.Error(), float64(a.Size)/1e9)}
+	}
 	if fault != nil { // it stopped early; the rest is wanted for the hash and the archive
 		if _, err := io.Copy(io.Discard, tee); err != nil {
 			return queue.Item{}, w.notTaken(a, err)
@@ -250,6 +253,11 @@ func (w *Worker) read(a Arrival, f *folder, draft io.Writer) (queue.Item, Decisi
 	describe(&it, doc, f.Ordered)
 	return it, Decision{Answer: Taken}
 }
+
+// maxFaulty is the largest file that is copied although it can't be delivered.
+// No document is that large; what is (a disk image, a preallocated file that
+// nobody filled) would only fill the disk and keep the folder waiting.
+const maxFaulty = 1 << 30
 
 // describe fills in what the document says of itself.
 func describe(it *queue.Item, doc *document.Document, ordered bool) {
