@@ -53,8 +53,10 @@ func (v *visit) lookUp(ctx context.Context) (more bool) {
 	if refused == len(actions) {
 		why += " (it does not let this token list deliveries)"
 	}
-	if hold {
+	if hold && v.it.Hold == "" { // it is what the person will read
 		why += v.registerHint(ctx)
+	}
+	if hold {
 		why += "; look in the portal, then answer with `brodaemon queue resolve " + v.it.ID.String() + " --delivery NUMBER` or `--not-delivered`"
 	}
 	return v.keep("", queue.LookedUp(now, now.Add(v.w.policy.lookup(v.it.Lookups)), hold, why)) && false
