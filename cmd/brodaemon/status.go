@@ -92,6 +92,9 @@ func printStatus(w io.Writer, s status.Snapshot, now time.Time) {
 	}
 	tw.Flush()
 	for _, f := range s.Folders {
+		if f.Online && f.Gap != nil {
+			fmt.Fprintf(w, "  %s was offline from %s until %s (%s); what was saved there meanwhile is taken in since\n", f.Name, local(f.Gap.From), local(f.Gap.Until), f.Gap.Cause)
+		}
 		for i, l := range f.NotTaken {
 			if i == 5 {
 				fmt.Fprintf(w, "  … and %d more in %s\n", f.NotTakenN-i, f.Name)

@@ -59,6 +59,7 @@ type Daemon struct {
 
 	metrics *status.Metrics
 	store   *queue.Store
+	space   *space
 	worker  *deliver.Worker
 	control net.Listener
 	strays  []string // spool files that belong to nothing
@@ -107,7 +108,7 @@ func New(o Options) (d *Daemon, err error) {
 	if o.Logger == nil {
 		o.Logger = zap.NewNop()
 	}
-	d = &Daemon{options: o, version: o.Version, log: o.Logger, started: time.Now(), metrics: status.NewMetrics()}
+	d = &Daemon{options: o, version: o.Version, log: o.Logger, started: time.Now(), space: newSpace(o.Config.DataDir), metrics: status.NewMetrics()}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, d.Close())

@@ -105,6 +105,9 @@ func (d *Daemon) Each(f queue.Filter, do func(queue.Item) bool) error { return d
 func watched(f *status.Folder, w watch.State) {
 	f.Online, f.Cause, f.Reason, f.Since = w.Online, string(w.Cause), w.Reason, w.Since.UTC()
 	f.Events, f.Polling, f.LastScan = w.Events, w.Polling, w.LastScan.UTC()
+	if !w.Gap.Until.IsZero() {
+		f.Gap = &status.Gap{From: w.Gap.From.UTC(), Until: w.Gap.Until.UTC(), Cause: string(w.Gap.Cause)}
+	}
 	f.Files, f.Settling, f.NotTakenN, f.IgnoredN = w.Files, w.SettlingCount, w.WaitingCount, w.IgnoredCount
 	for _, l := range w.Waiting {
 		f.NotTaken = append(f.NotTaken, status.Lying{File: l.Rel, Reason: l.Reason, Since: l.Since.UTC()})
@@ -143,6 +146,9 @@ func documents(n int) string {
 // conditions are those of the running daemon.
 func (d *Daemon) conditions(s *status.Snapshot) []status.Condition {
 	all := []status.Condition{}
+	if c := d.space.condition(); c != nil {
+		all = append(all, *c)
+	}
 	for _, f := range s.Folders {
 		if !f.Online && f.Cause != string(watch.CauseStarting) {
 			all = append(all, status.Condition{

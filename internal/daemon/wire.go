@@ -22,7 +22,7 @@ import (
 // This file translates between rooms that do not know each other.
 
 func (d *Daemon) newWorker(o Options, spool *queue.Spool) (*deliver.Worker, error) {
-	opts := deliver.Options{Store: d.store, Spool: spool, Logger: o.Logger.Named("deliver"), Crash: o.Crash}
+	opts := deliver.Options{Store: d.store, Spool: spool, Logger: o.Logger.Named("deliver"), Crash: o.Crash, Room: d.space}
 	var err error
 	if opts.Endpoints, opts.Folders, opts.Policy, err = d.deliverSetup(o.Config); err != nil {
 		return nil, err
@@ -221,6 +221,15 @@ func (d *Daemon) controlHandler() http.Handler {
 	})
 	mux.HandleFunc("POST /api/v1/reload", d.serveReload)
 	return mux
+}
+
+// folderChanged tells the Worker of a folder that came back.
+func (d *Daemon) folderChanged(name string) func(old, now watch.State) {
+	return func(old, now watch.State) {
+		if now.Online && !old.Online && !now.Gap.Until.IsZero() {
+			d.worker.FolderBack(name, now.Gap.From, now.Gap.Until)
+		}
+	}
 }
 
 func (d *Daemon) accept(ctx context.Context, a watch.Arrival) watch.Decision {

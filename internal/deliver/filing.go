@@ -41,7 +41,7 @@ func (w *Worker) file(ctx context.Context, f *folder, it queue.Item) (stored boo
 		return true // given back as it was
 	}
 	if err != nil {
-		next := now.Add(w.policy.backoff(it.Attempts + 1))
+		next := w.refile(f, &it, now, time.Now())
 		why := err.Error()
 		var trouble *archive.Error
 		if errors.As(err, &trouble) && trouble.Hint != "" {

@@ -78,6 +78,9 @@ func (w *Worker) Accept(ctx context.Context, a Arrival) Decision {
 	case known:
 		return Decision{Answer: Taken}
 	}
+	if err := w.room.For(a.Size); err != nil {
+		return w.notTaken(a, err)
+	}
 	draft, err := w.spool.NewDraft()
 	if err != nil {
 		return w.notTaken(a, err)
@@ -186,6 +189,7 @@ func (w *Worker) keep(all []arrived) {
 func (w *Worker) notKept(a arrived, err error) {
 	f := a.of
 	a.draft.Discard()
+	err = w.room.Failed(err)
 	f.trouble.Store(&trouble{err, time.Now()})
 	w.journal.notTaken(a.Arrival, err)
 	f.forget(a.File)
@@ -289,6 +293,7 @@ func (w *Worker) sourceGone(f *folder) func(queue.Item) bool {
 
 // notTaken leaves the file where it is, for a reason that lies with us or with the share.
 func (w *Worker) notTaken(a Arrival, err error) Decision {
+	err = w.room.Failed(err)
 	w.journal.notTaken(a, err)
 	return Decision{Answer: Later, Reason: err.Error()}
 }

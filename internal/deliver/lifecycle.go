@@ -138,7 +138,7 @@ func (v *visit) submit(ctx context.Context) (more bool) {
 	}
 	v.passed(portal.OpSubmit)
 	v.f.endpoint.numbers.add(delivery.ID, now)
-	more = v.keep("submitted", queue.DeliverySubmitted(now, delivery.ID, "", now.Add(v.w.policy.follow(0))))
+	more = v.insist("submitted", queue.DeliverySubmitted(now, delivery.ID, "", now.Add(v.w.policy.follow(0))))
 	return more && v.w.policy.get().FollowFirst == 0
 }
 
@@ -295,6 +295,19 @@ func (v *visit) keep(point string, ts ...queue.Transition) bool {
 		v.w.crash(point)
 	}
 	return !it.State.End() && it.Hold == "" && it.NextAttempt.IsZero() || it.State == queue.Submitted
+}
+
+// insist is keep for a fact that is told only once and can't be had again: a
+// disk that is full, or a queue that can't be written, is waited for until the
+// program stops.
+func (v *visit) insist(point string, t queue.Transition) bool {
+	more := v.keep(point, t)
+	for v.unstored && v.stopping.Err() == nil {
+		v.w.rest(v.stopping)
+		v.unstored = false
+		more = v.keep(point, t)
+	}
+	return more
 }
 
 // note goes on with a fact that is not stored yet.

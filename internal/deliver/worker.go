@@ -69,6 +69,20 @@ type Archive interface {
 	Settle(ctx context.Context, earlier archive.Attempt) error
 }
 
+// Room is what the Worker asks of the disk that the spool and the queue are on.
+type Room interface {
+	// For fails while a document of so many bytes is better not taken in. The error is shown with the file.
+	For(size int64) error
+	// Failed is told of an arrival that could not be kept, and returns what to say of it.
+	Failed(err error) error
+}
+
+// ampleRoom is a disk without end.
+type ampleRoom struct{}
+
+func (ampleRoom) For(int64) error        { return nil }
+func (ampleRoom) Failed(err error) error { return err }
+
 // Endpoint is one portal as all tokens and folders share it.
 type Endpoint struct {
 	Address           string  // scheme and host; the identity of the portal
@@ -109,6 +123,7 @@ type Options struct {
 	Endpoints []Endpoint
 	Folders   []Folder
 	Policy    Policy
+	Room      Room // nil = there is always room
 	// StopTimeout is how long steps in hand may go on after Run's context ended. 0 = 10 s.
 	StopTimeout time.Duration
 	Logger      *zap.Logger // nil = none
@@ -131,6 +146,7 @@ type Worker struct {
 	store   Store
 	spool   *queue.Spool
 	policy  *livePolicy
+	room    Room
 	stop    time.Duration
 	journal journal
 	crash   func(string)
@@ -141,10 +157,12 @@ type Worker struct {
 	refused chan struct{} // 1-buffered: a token was refused
 	turn    int           // which folder is asked first next time; only Run's goroutine
 
-	mu     sync.Mutex
-	busy   map[queue.ID]bool // being worked on
-	filing map[string]int    // folder: documents of it that are being filed
-	wg     sync.WaitGroup
+	mu       sync.Mutex
+	busy     map[queue.ID]bool  // being worked on
+	filing   map[string]int     // folder: documents of it that are being filed
+	back     map[string]absence // folder: the last time it was out of reach
+	returned map[string]bool    // folder: and is not welcomed yet
+	wg       sync.WaitGroup
 }
 
 // setup is what the Worker serves. It is never changed, only replaced as a
@@ -192,13 +210,17 @@ const gateMax = 5 * time.Minute
 // New makes a Worker. It touches neither files nor the network.
 func New(o Options) (*Worker, error) {
 	w := &Worker{
-		store: o.Store, spool: o.Spool, stop: o.StopTimeout, crash: o.Crash, policy: &livePolicy{},
-		wake: make(chan struct{}, 1), refused: make(chan struct{}, 1), busy: map[queue.ID]bool{}, filing: map[string]int{},
+		store: o.Store, spool: o.Spool, room: o.Room, stop: o.StopTimeout, crash: o.Crash, policy: &livePolicy{},
+		wake: make(chan struct{}, 1), refused: make(chan struct{}, 1),
+		busy: map[queue.ID]bool{}, filing: map[string]int{}, back: map[string]absence{}, returned: map[string]bool{},
 	}
 	if o.Logger == nil {
 		o.Logger = zap.NewNop()
 	}
 	w.journal = journal{o.Logger, &sync.Map{}}
+	if w.room == nil {
+		w.room = ampleRoom{}
+	}
 	if w.stop == 0 {
 		w.stop = 10 * time.Second
 	}
@@ -230,6 +252,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	w.wg.Go(func() { w.watchSecrets(ctx) })
 	keeping := map[chan arrived]bool{}
 	for ctx.Err() == nil {
+		w.welcome(time.Now())
 		for _, f := range w.setup.Load().order {
 			if !keeping[f.arrivals] {
 				keeping[f.arrivals] = true

@@ -36,6 +36,7 @@ type Folder struct {
 	Cause       string    `json:"cause,omitempty"`  // why it is offline: a fixed word of package watch
 	Reason      string    `json:"reason,omitempty"` // the same in a sentence, and what to check
 	Since       time.Time `json:"since,omitzero"`
+	Gap         *Gap      `json:"last_offline,omitempty"` // the last time it was offline, once that is over
 	Events      bool      `json:"events"`
 	Polling     string    `json:"polling,omitempty"` // why there are no events
 	LastScan    time.Time `json:"last_scan,omitzero"`
@@ -46,6 +47,13 @@ type Folder struct {
 	IgnoredN    int       `json:"ignored_count"`
 	NotTakenN   int       `json:"not_taken_count"`
 	OldestFrom  time.Time `json:"oldest_since,omitzero"` // since when its longest waiting document has been in the queue
+}
+
+// Gap is a time for which a folder was offline, and the cause it began with.
+type Gap struct {
+	From  time.Time `json:"from"`
+	Until time.Time `json:"until"`
+	Cause string    `json:"cause"`
 }
 
 // Lying is a file in a folder that is not in the queue, and why.

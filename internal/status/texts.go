@@ -42,6 +42,7 @@ var texts = map[string][2]string{
 	"watching":           {"Bewaking", "Watching"},
 	"online":             {"bereikbaar", "online"},
 	"offline":            {"niet bereikbaar", "offline"},
+	"was-offline":        {"was niet bereikbaar van %s tot %s", "was offline from %s until %s"},
 	"events":             {"met meldingen van het bestandssysteem", "with events of the file system"},
 	"polling":            {"door steeds te kijken", "by polling"},
 	"polling-why":        {"door steeds te kijken: %s", "by polling: %s"},
@@ -283,6 +284,7 @@ var translations = map[string]string{
 	"cause.marker-unwritable": "Het merkbestand .brodaemon-folder kan niet worden gemaakt. Kijk of brodaemon in de map mag schrijven.",
 
 	// conditions: {subject}, {n} and {detail} are filled in
+	"condition.disk-full":             "De schijf met de datamap {subject} is vol of bijna vol (nog {detail} vrij). Er wordt niets nieuws opgenomen; wat onderweg is gaat door.",
 	"condition.folder-offline":        "Map {subject} kan niet worden gelezen: {detail}",
 	"condition.portal-down":           "Er wordt nu niet aangeleverd aan {subject}: {detail}",
 	"condition.token-paused":          "Token {subject} wordt geweigerd: {detail}",
@@ -296,6 +298,7 @@ var translations = map[string]string{
 	"condition.environment-changed":   "Map {subject} levert nu aan een ander portaal ({detail}), maar heeft nog documenten onderweg naar het vorige",
 	"condition.folder-not-configured": "Documenten die wachten van map {subject}, die niet meer in de configuratie staat: {n}",
 	"condition.delivery-slow":         "Leveringen die al lang geen uitslag hebben: {n}; de oudste is {subject} ({detail})",
+	"hint.disk-full":                  "Maak ruimte op die schijf. De documenten wachten veilig in hun map en worden vanzelf opgenomen zodra er ruimte is.",
 	"hint.folder-offline":             "Wat er al is opgenomen gaat door; de rest wacht veilig in de map.",
 	"hint.portal-down":                "Documenten wachten; het wordt vanzelf opnieuw geprobeerd.",
 	"hint.token-paused":               "Controleer in het portaal het token, het project en de machtiging, en laat daarna alles wat wacht opnieuw proberen.",

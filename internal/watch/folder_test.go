@@ -368,7 +368,10 @@ func TestOffline(t *testing.T) {
 
 				tt.mend(b)
 				pass(40 * time.Second)
-				b.wantState("mended", "")
+				gap := b.wantState("mended", "").Gap
+				if gap.From != s.Since || gap.Until.Sub(gap.From) < time.Hour || gap.Cause != tt.cause {
+					t.Errorf("it says it was offline %+v", gap)
+				}
 				pass(time.Minute)
 				b.want("nothing was forgotten", "a.xml")
 				if n := len(b.told()); n != 3 || !b.told()[2].Online {

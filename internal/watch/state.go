@@ -21,6 +21,8 @@ type State struct {
 	Reason string
 	// Since is when the folder went online or offline.
 	Since time.Time
+	// Gap is the last time for which the folder was offline, once it is over.
+	Gap Gap
 	// Events means that events hurry the scans; otherwise Polling says why the folder is only polled.
 	Events  bool
 	Polling string
@@ -37,6 +39,12 @@ type State struct {
 	// Ignored are entries that will never be taken, for their name or kind. System files and brodaemon's own are not mentioned.
 	Ignored      []Ignored
 	IgnoredCount int
+}
+
+// Gap is a time for which a folder was offline: zero times if there was none. Cause is what it began with.
+type Gap struct {
+	From, Until time.Time
+	Cause       Cause
 }
 
 // Waiting is a file that has not been taken yet. Since is when it began to wait for this reason.

@@ -103,6 +103,7 @@ type Folder struct {
 	mu        sync.Mutex
 	running   bool
 	state     State
+	wentFor   Cause // why it went offline last
 	forgotten map[string]struct{}
 }
 
@@ -240,9 +241,17 @@ func (f *Folder) part(w *worker) {
 func (f *Folder) publish(s State) {
 	f.mu.Lock()
 	old := f.state
-	s.Since = old.Since
+	s.Since, s.Gap = old.Since, old.Gap
 	if s.Online != old.Online {
 		s.Since = time.Now()
+	}
+	switch {
+	case old.Online && !s.Online:
+		f.wentFor = s.Cause
+	case !old.Online && s.Online && f.wentFor != "":
+		s.Gap = Gap{From: old.Since, Until: s.Since, Cause: f.wentFor}
+	case !old.Online && f.wentFor == "" && s.Cause != CauseStarting:
+		f.wentFor = s.Cause // offline since the start
 	}
 	f.state = s
 	f.mu.Unlock()
