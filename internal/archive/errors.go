@@ -13,7 +13,8 @@ type Kind string
 // The kinds of [Error].
 const (
 	Full         Kind = "full"         // the disk, or the account's share of it
-	Permission   Kind = "permission"   // not allowed, or a read-only volume
+	Permission   Kind = "permission"   // not allowed
+	ReadOnly     Kind = "read-only"    // the volume is read-only
 	Gone         Kind = "gone"         // the folder, the share or the server is out of reach
 	InUse        Kind = "in use"       // another program holds the file
 	OtherVolume  Kind = "other volume" // a directory that must be on the same volume is not

@@ -120,8 +120,8 @@ func TestReadOnlyVolume(t *testing.T) {
 	must(t, unix.Mount("", s.path, "", unix.MS_REMOUNT|unix.MS_RDONLY, ""))
 	_, err := s.a.Fail(t.Context(), d, Reason{Code: NotValid}, settled)
 	var fault *Error
-	if !errors.As(err, &fault) || fault.Kind != Permission {
-		t.Errorf("got %v, want kind %s", err, Permission)
+	if !errors.As(err, &fault) || fault.Kind != ReadOnly {
+		t.Errorf("got %v, want kind %s", err, ReadOnly)
 	}
 	must(t, unix.Mount("", s.path, "", unix.MS_REMOUNT, ""))
 	s.check(d, mustPlace(s, d, callFail))

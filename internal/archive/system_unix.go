@@ -59,7 +59,7 @@ var kinds = map[syscall.Errno]Kind{
 	syscall.EDQUOT:       Full,
 	syscall.EACCES:       Permission,
 	syscall.EPERM:        Permission,
-	syscall.EROFS:        Permission,
+	syscall.EROFS:        ReadOnly,
 	syscall.ENOENT:       Gone,
 	syscall.EIO:          Gone, // what a share says that lost its server
 	syscall.ESTALE:       Gone,

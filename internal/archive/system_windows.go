@@ -49,7 +49,7 @@ var kinds = map[syscall.Errno]Kind{
 	windows.ERROR_HANDLE_DISK_FULL:    Full,
 	windows.ERROR_DISK_QUOTA_EXCEEDED: Full,
 	windows.ERROR_ACCESS_DENIED:       Permission,
-	windows.ERROR_WRITE_PROTECT:       Permission,
+	windows.ERROR_WRITE_PROTECT:       ReadOnly,
 	windows.ERROR_FILE_NOT_FOUND:      Gone,
 	windows.ERROR_PATH_NOT_FOUND:      Gone,
 	windows.ERROR_BAD_NETPATH:         Gone,

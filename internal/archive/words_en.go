@@ -157,6 +157,7 @@ var english = words{
 	hints: map[Kind]string{
 		Full:         "The disk is full. Make room; then it goes on by itself.",
 		Permission:   "Give the account that brodaemon runs under the right to read, create, rename and delete here.",
+		ReadOnly:     "The disk or share is read-only. See how it is mounted and whether the disk is in trouble; once it is writable it goes on by itself.",
 		Gone:         "The folder or the server is out of reach. See whether the folder is still there and the connection works; then it goes on by itself.",
 		InUse:        "Another program holds the file open. Close it there; then it goes on by itself.",
 		OtherVolume:  "These directories must be on the same volume. Put done_dir and failed_dir on the volume of the folder.",

@@ -159,6 +159,7 @@ var dutch = words{
 	hints: map[Kind]string{
 		Full:         "De schijf is vol. Maak ruimte vrij; daarna gaat het vanzelf verder.",
 		Permission:   "Geef het account waaronder brodaemon draait het recht om hier te lezen, te maken, te hernoemen en te verwijderen.",
+		ReadOnly:     "De schijf of share is alleen-lezen. Kijk hoe die is aangekoppeld en of de schijf in orde is; zodra er geschreven kan worden gaat het vanzelf verder.",
 		Gone:         "De map of de server is niet bereikbaar. Kijk of de map er nog is en of de verbinding werkt; daarna gaat het vanzelf verder.",
 		InUse:        "Een ander programma houdt het bestand open. Sluit het daar; daarna gaat het vanzelf verder.",
 		OtherVolume:  "Deze mappen moeten op hetzelfde volume staan. Zet done_dir en failed_dir op het volume van de map.",

@@ -193,6 +193,9 @@ func openStore(o Options, metrics *status.Metrics) (*queue.Store, error) {
 		o.Logger.Error(c.Text, zap.String("what_to_do", c.Hint), zap.String("cause", told.Cause), zap.String("fault", told.Detail), zap.String("old_file", told.Aside),
 			zap.Int("documents", told.Documents), zap.Int("restored", told.Restored), zap.Int("changed", told.Changed), zap.Int("held", told.Held), zap.Bool("ledger_lost", told.LedgerLost))
 	}
+	if noRoom(err) {
+		return nil, fmt.Errorf("%w; make room on the disk with data folder %s, then start again", err, o.Config.DataDir)
+	}
 	return store, err
 }
 

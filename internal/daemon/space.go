@@ -21,6 +21,9 @@ const (
 // where the disk itself shows none (a quota does not show).
 const failureCounts = 2 * time.Minute
 
+// roomMade is by how much the free space must have grown since, in bytes, to be taken for an end of it.
+const roomMade = 1 << 20
+
 // errDiskFull is why a document is not taken in. It holds no figure: it is said
 // of each file again at each scan, and is to be logged once.
 var errDiskFull = errors.New("disk-full")
@@ -35,6 +38,7 @@ type space struct {
 	since   time.Time // of the shortage
 	refused uint64    // largest document that did not fit since then, bytes
 	failed  time.Time // last write that failed
+	had     uint64    // bytes free just after that
 }
 
 func newSpace(dir string) *space { return &space{dir: dir, ask: diskSpace} }
@@ -61,10 +65,11 @@ func (s *space) Failed(err error) error {
 	if !noRoom(err) {
 		return err
 	}
+	free, _, _ := s.ask(s.dir)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.short()
-	s.failed = time.Now()
+	s.failed, s.had = time.Now(), free
 	return s.named()
 }
 
@@ -84,7 +89,8 @@ func (s *space) condition() *status.Condition {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	isShort := err == nil && free < reserveOf(total)+s.refused
-	if !isShort && (s.failed.IsZero() || time.Since(s.failed) > failureCounts) {
+	isFailing := !s.failed.IsZero() && time.Since(s.failed) < failureCounts && free <= s.had+roomMade
+	if !isShort && !isFailing {
 		s.since, s.refused, s.failed = time.Time{}, 0, time.Time{}
 		return nil
 	}

@@ -64,6 +64,11 @@ func TestSpace(t *testing.T) {
 				t.Errorf("%v: %v, %v", full, err, s.condition())
 			}
 		}
+		free += 2 * mb
+		if c := s.condition(); c != nil {
+			t.Errorf("after room was made: %+v", c)
+		}
+		_ = s.Failed(fullErrors[0])
 		time.Sleep(3 * time.Minute)
 		if c := s.condition(); c != nil {
 			t.Errorf("long after a failed write: %+v", c)

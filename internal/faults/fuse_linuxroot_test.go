@@ -47,7 +47,9 @@ func mountFaultsOf(t testing.TB, at, backing string) *faultFS {
 	t.Helper()
 	f := &faultFS{at: at, backing: backing, rules: map[*rule]bool{}}
 	root := &fs.LoopbackRoot{Path: f.backing}
-	root.NewNode = func(*fs.LoopbackRoot, *fs.Inode, string, *syscall.Stat_t) fs.InodeEmbedder { return &node{fs: f, LoopbackNode: fs.LoopbackNode{RootData: root}} }
+	root.NewNode = func(*fs.LoopbackRoot, *fs.Inode, string, *syscall.Stat_t) fs.InodeEmbedder {
+		return &node{fs: f, LoopbackNode: fs.LoopbackNode{RootData: root}}
+	}
 	top := &node{fs: f, LoopbackNode: fs.LoopbackNode{RootData: root}}
 	root.RootNode = top
 	server, err := fs.Mount(at, top, &fs.Options{MountOptions: fuse.MountOptions{

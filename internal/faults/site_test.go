@@ -34,6 +34,8 @@ type site struct {
 	dir    string
 	portal *sandbox.Server
 	log    *observer.ObservedLogs
+	// requests, set before start, is called before the portal's work on a request.
+	requests func(op sandbox.Op, n int)
 
 	d     *daemon.Daemon
 	stop  context.CancelFunc
@@ -52,7 +54,13 @@ func newSite(t testing.TB, folders ...string) *site {
 	o.Timeline = sandbox.Timeline{}
 	o.LogSize = -1
 	o.KeepBodies = false
-	s := &site{TB: t, dir: t.TempDir(), portal: sandbox.New(o), whole: map[string]string{}}
+	s := &site{TB: t, dir: t.TempDir(), whole: map[string]string{}}
+	o.OnRequest = func(op sandbox.Op, n int) {
+		if s.requests != nil {
+			s.requests(op, n)
+		}
+	}
+	s.portal = sandbox.New(o)
 	var list strings.Builder
 	for _, folder := range folders {
 		name, extra, _ := strings.Cut(folder, ": ")
