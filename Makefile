@@ -4,7 +4,7 @@ FUZZTIME ?= 20s
 TOOLS := $(CURDIR)/.tools
 STATICCHECK := $(TOOLS)/staticcheck
 
-.PHONY: help build test race lint fuzz crash cross demo bench clean
+.PHONY: help build test race lint fuzz faults crash cross demo bench clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,6 +24,8 @@ lint: $(STATICCHECK) ## gofmt, vet for Linux and Windows, staticcheck for both
 	GOOS=windows $(GO) vet ./...
 	GOOS=linux $(STATICCHECK) ./...
 	GOOS=windows $(STATICCHECK) ./...
+	GOOS=linux $(GO) vet -tags linuxroot ./internal/watch ./internal/faults
+	GOOS=linux $(STATICCHECK) -tags linuxroot ./internal/watch ./internal/faults
 
 $(STATICCHECK):
 	GOBIN=$(TOOLS) $(GO) install honnef.co/go/tools/cmd/staticcheck@v0.8.2
@@ -35,6 +37,9 @@ fuzz: ## each fuzz target for FUZZTIME (default 20s)
 			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$pkg" || exit 1; \
 		done; \
 	done
+
+faults: ## the daemon on file systems that fail for real (root, Linux)
+	$(GO) test -count=1 -tags linuxroot ./internal/watch ./internal/faults
 
 crash: ## stop the daemon at every crash point, many times
 	$(GO) test -count=1 -run 'TestCrash' -v ./internal/daemon -crash.rounds=$${ROUNDS:-20}
