@@ -39,7 +39,7 @@ fuzz: ## each fuzz target for FUZZTIME (default 20s)
 	done
 
 faults: ## the daemon on file systems that fail for real (root, Linux)
-	$(GO) test -count=1 -tags linuxroot ./internal/watch ./internal/faults
+	$(GO) test -count=1 -parallel 8 -tags linuxroot ./internal/watch ./internal/faults
 
 crash: ## stop the daemon at every crash point, many times
 	$(GO) test -count=1 -run 'TestCrash' -v ./internal/daemon -crash.rounds=$${ROUNDS:-20}

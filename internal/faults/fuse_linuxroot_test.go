@@ -47,9 +47,6 @@ func mountFaultsOf(t testing.TB, at, backing string) *faultFS {
 	t.Helper()
 	f := &faultFS{at: at, backing: backing, rules: map[*rule]bool{}}
 	root := &fs.LoopbackRoot{Path: f.backing}
-	root.NewNode = func(*fs.LoopbackRoot, *fs.Inode, string, *syscall.Stat_t) fs.InodeEmbedder {
-		return &node{fs: f, LoopbackNode: fs.LoopbackNode{RootData: root}}
-	}
 	top := &node{fs: f, LoopbackNode: fs.LoopbackNode{RootData: root}}
 	root.RootNode = top
 	server, err := fs.Mount(at, top, &fs.Options{MountOptions: fuse.MountOptions{
@@ -131,6 +128,11 @@ func (f *faultFS) meet(op, name string, n int) syscall.Errno {
 type node struct {
 	fs.LoopbackNode
 	fs *faultFS
+}
+
+// WrapChild makes every file and directory below one of these.
+func (n *node) WrapChild(context.Context, fs.InodeEmbedder) fs.InodeEmbedder {
+	return &node{fs: n.fs, LoopbackNode: fs.LoopbackNode{RootData: n.RootData}}
 }
 
 func (n *node) name() string {

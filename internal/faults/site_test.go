@@ -21,7 +21,6 @@ import (
 	"brodaemon/internal/daemon"
 	"brodaemon/internal/queue"
 	"brodaemon/internal/sandbox"
-	"brodaemon/internal/status"
 )
 
 // patience is how long a test waits for what should come soon. It is generous,
@@ -184,24 +183,6 @@ func hashOf(data []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// save writes a new document at a place, and returns its bytes.
-func (s *site) save(at string) []byte {
-	s.Helper()
-	data := s.newDocument(filepath.Base(at), 0)
-	s.must(os.WriteFile(at, data, 0o644))
-	return data
-}
-
-// saveMany saves n documents in a directory.
-func (s *site) saveMany(dir, prefix string, n int) [][]byte {
-	s.Helper()
-	all := make([][]byte, n)
-	for i := range all {
-		all[i] = s.save(filepath.Join(dir, fmt.Sprintf("%s%03d.xml", prefix, i)))
-	}
-	return all
-}
-
 // eventually waits for what ok says.
 func (s *site) eventually(what string, ok func() bool) {
 	s.Helper()
@@ -272,16 +253,6 @@ func (s *site) once(documents ...[]byte) {
 	}
 }
 
-// never fails if one of these was sent to be delivered.
-func (s *site) never(documents ...[]byte) {
-	s.Helper()
-	for _, data := range documents {
-		if n := s.portal.Submissions(hashOf(data)); n != 0 {
-			s.Errorf("%s was submitted %d times", s.whole[hashOf(data)], n)
-		}
-	}
-}
-
 // hashes are the XML files below a directory, by the hash of their bytes. A
 // directory that is not there has none.
 func (s *site) hashes(dir string) map[string][]string {
@@ -305,54 +276,6 @@ func (s *site) settled() {
 		open, err := s.d.Items(queue.Filter{Open: true, Limit: 1})
 		return err == nil && len(open) == 0
 	})
-}
-
-// folder is how a folder fares, as `status` shows it.
-func (s *site) folder(name string) status.Folder {
-	s.Helper()
-	st, err := s.d.Status()
-	s.must(err)
-	for _, f := range st.Folders {
-		if f.Name == name {
-			return f
-		}
-	}
-	s.Fatalf("there is no folder %s", name)
-	return status.Folder{}
-}
-
-// condition is the condition of that code, nil if there is none.
-func (s *site) condition(code string) *status.Condition {
-	s.Helper()
-	st, err := s.d.Status()
-	s.must(err)
-	for i := range st.Conditions {
-		if st.Conditions[i].Code == code {
-			return &st.Conditions[i]
-		}
-	}
-	return nil
-}
-
-// online and offline wait for a folder.
-func (s *site) online(name string) {
-	s.Helper()
-	s.eventually(name+" is online", func() bool { return s.folder(name).Online })
-}
-
-func (s *site) offline(name string, cause string) status.Folder {
-	s.Helper()
-	var f status.Folder
-	s.within(2*patience, name+" is offline: "+cause, func() bool {
-		f = s.folder(name)
-		return !f.Online && f.Cause == cause
-	})
-	c := s.condition("folder-offline")
-	if c == nil || c.Subject != name || c.Since.IsZero() || !strings.Contains(c.Text, f.Path) {
-		s.Errorf("the condition says %+v", c)
-	}
-	s.Logf("%s offline: %s", name, f.Reason)
-	return f
 }
 
 // noPartWasSent holds every body that the portal ever got against the complete versions.
