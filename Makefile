@@ -41,8 +41,9 @@ fuzz: ## each fuzz target for FUZZTIME (default 20s)
 faults: ## the daemon on file systems that fail for real (root, Linux)
 	$(GO) test -count=1 -parallel 8 -tags linuxroot ./internal/watch ./internal/faults
 
-crash: ## stop the daemon at every crash point, many times
-	$(GO) test -count=1 -run 'TestCrash' -v ./internal/daemon -crash.rounds=$${ROUNDS:-20}
+crash: ## kill the daemon at every crash point and at random moments: ROUNDS=, DOCS=, KILLS=, SEED=
+	$(GO) test -count=1 -timeout 0 -run 'TestCrash' -v ./internal/daemon -crash.rounds=$${ROUNDS:-3} \
+		-crash.docs=$${DOCS:-120} -crash.kills=$${KILLS:-60} -crash.seed=$${SEED:-0}
 
 cross: ## the program for every system it is made for
 	@for target in linux/amd64 linux/arm64 windows/amd64; do \

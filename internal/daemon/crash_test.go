@@ -2,6 +2,7 @@ package daemon_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -40,6 +41,7 @@ var crashRounds = flag.Int("crash.rounds", 1, "times every crash point is met, e
 const (
 	crashDir   = "BRODAEMON_TEST_CRASH_DIR"
 	crashPoint = "BRODAEMON_TEST_CRASH_POINT" // NAME:N, the Nth time it is met; empty: never
+	crashWait  = "BRODAEMON_TEST_CRASH_WAIT"  // how long it may take to come to rest; empty: a minute
 	crashCode  = 99
 )
 
@@ -75,7 +77,11 @@ func crashingDaemon(dir, point string) error {
 		return err
 	}
 	defer d.Close()
-	ctx, stop := context.WithTimeout(context.Background(), 60*time.Second)
+	patience, err := time.ParseDuration(cmp.Or(os.Getenv(crashWait), "1m"))
+	if err != nil {
+		return err
+	}
+	ctx, stop := context.WithTimeout(context.Background(), patience)
 	defer stop()
 	go func() {
 		defer stop()
@@ -263,8 +269,7 @@ func (s *crashSite) check(t *testing.T, intended map[string]bool) {
 	}
 	places := s.places(t)
 	for name, data := range s.docs {
-		sum := sha256.Sum256(data)
-		sha := hex.EncodeToString(sum[:])
+		sha := hashOf(data)
 		submitted := s.portal.Submissions(sha)
 		at := places[sha]
 		if submitted > 1 {
@@ -318,9 +323,8 @@ func (s *crashSite) places(t *testing.T) map[string][]string {
 		if err != nil {
 			return err
 		}
-		sum := sha256.Sum256(data)
 		rel, err := filepath.Rel(inbox, path)
-		sha := hex.EncodeToString(sum[:])
+		sha := hashOf(data)
 		places[sha] = append(places[sha], filepath.ToSlash(rel))
 		return err
 	})
@@ -328,6 +332,11 @@ func (s *crashSite) places(t *testing.T) map[string][]string {
 		t.Fatal(err)
 	}
 	return places
+}
+
+func hashOf(data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
 }
 
 // noLeftovers: each document in done/ and failed/ has exactly its companion, and
