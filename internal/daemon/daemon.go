@@ -236,13 +236,9 @@ func (d *Daemon) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	d.reloading.Lock()
 	now := d.now.Load()
-	d.running, d.runs = g, ctx
 	d.log.Info("started", zap.String("version", d.version), zap.String("data_dir", now.config.DataDir),
 		zap.Int("folders", len(now.watchers)), zap.String("page", d.PageAddress()))
-	g.Go(func() error { return d.worker.Run(ctx) })
-	for _, w := range now.watchers {
-		d.startWatcher(w)
-	}
+	d.work(ctx, g)
 	g.Go(func() error { return control.Serve(ctx, d.control, d.controlHandler()) })
 	d.startPage(now.page)
 	d.startTeller(now.teller)
@@ -259,6 +255,16 @@ func (d *Daemon) Run(ctx context.Context) error {
 	}
 	d.log.Info("stopped")
 	return nil
+}
+
+// work starts what delivers and watches: all that runs without a socket, and so
+// under a clock that is not the machine's. Its caller holds reloading.
+func (d *Daemon) work(ctx context.Context, g *errgroup.Group) {
+	d.running, d.runs = g, ctx
+	g.Go(func() error { return d.worker.Run(ctx) })
+	for _, w := range d.now.Load().watchers {
+		d.startWatcher(w)
+	}
 }
 
 // Close lets go of everything, the last opened first. It may be called twice.
