@@ -32,6 +32,7 @@ import (
 var (
 	campaignDocs  = flag.Int("crash.docs", 24, "documents of the campaign")
 	campaignKills = flag.Int("crash.kills", 16, "times the daemon is killed in the campaign, at least")
+	campaignWait  = flag.String("crash.wait", "3m", "how long everything may take to come to rest in the end")
 	campaignSeed  = flag.Uint64("crash.seed", 0, "seed of the campaign; 0 is a new one")
 )
 
@@ -40,6 +41,8 @@ type campaign struct {
 	*crashSite
 	random  *rand.Rand
 	program string
+	address string // of the portal
+	put     func(name string, data []byte)
 	kinds   map[string]string // by file name: what must become of it
 	begun   map[string]bool   // by hash: killed at least once between the intent and its answer
 	faulty  atomic.Int64      // submit calls whose answer the portal spoiled
@@ -67,7 +70,24 @@ func TestCrashCampaign(t *testing.T) {
 	c.judge(t)
 }
 
+// newCampaign is one with a portal and a configuration, and the program built.
 func newCampaign(t *testing.T, seed uint64) *campaign {
+	t.Helper()
+	c := newBareCampaign(t, seed)
+	c.configure(t)
+	c.program = filepath.Join(c.dir, "brodaemon")
+	if runtime.GOOS == "windows" {
+		c.program += ".exe"
+	}
+	build := exec.Command("go", "build", "-o", c.program, "brodaemon/cmd/brodaemon")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build the program: %v\n%s", err, out)
+	}
+	return c
+}
+
+func newBareCampaign(t *testing.T, seed uint64) *campaign {
 	t.Helper()
 	c := &campaign{random: rand.New(rand.NewPCG(seed, 1)), kinds: map[string]string{}, begun: map[string]bool{}, atPoint: map[string]int{}}
 	o := sandbox.Default()
@@ -90,23 +110,23 @@ func newCampaign(t *testing.T, seed uint64) *campaign {
 	srv := &http.Server{Handler: c.portal}
 	go func() { _ = srv.Serve(l) }()
 	t.Cleanup(func() { _ = srv.Close() })
-	c.configure(t, l.Addr().String())
-	c.program = filepath.Join(c.dir, "brodaemon")
-	if runtime.GOOS == "windows" {
-		c.program += ".exe"
-	}
-	build := exec.Command("go", "build", "-o", c.program, "brodaemon/cmd/brodaemon")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build the program: %v\n%s", err, out)
-	}
+	c.address = l.Addr().String()
+	c.put = func(name string, data []byte) { c.putFile(t, name, data) }
 	return c
 }
 
-func (c *campaign) configure(t *testing.T, portal string) {
+func (c *campaign) configure(t *testing.T) {
 	t.Helper()
 	write(t, filepath.Join(c.dir, "secret"), []byte(sandbox.DefaultSecret), 0o600)
-	write(t, filepath.Join(c.dir, "config.yaml"), fmt.Appendf(nil, `data_dir: data
+	write(t, filepath.Join(c.dir, "config.yaml"), c.text(), 0o600)
+	if err := os.Mkdir(filepath.Join(c.dir, "inbox"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// text is the configuration: everything as quick as it may be.
+func (c *campaign) text() []byte {
+	return fmt.Appendf(nil, `data_dir: data
 portal: { url: "http://%s", requests_per_second: 1000 }
 tokens: [{ name: t, username: "%s", password_file: secret }]
 folders: [{ name: f, path: inbox, project: "%d", token: t, settle: 5ms, scan_interval: 20ms, incomplete_timeout: 100ms }]
@@ -114,13 +134,10 @@ retry: { first: 10ms, max: 200ms }
 follow: { first: 10ms, max: 100ms }
 status: { listen: "" }
 log: { level: error }
-`, portal, sandbox.DefaultUsername, sandbox.DefaultProject), 0o600)
-	if err := os.Mkdir(filepath.Join(c.dir, "inbox"), 0o755); err != nil {
-		t.Fatal(err)
-	}
+`, c.address, sandbox.DefaultUsername, sandbox.DefaultProject)
 }
 
-// save puts the nth document into the folder, in one of the ways people do.
+// save puts the nth document into the folder.
 func (c *campaign) save(t *testing.T, n int) {
 	t.Helper()
 	name, kind := fmt.Sprintf("put-%05d.xml", n), "delivered"
@@ -138,6 +155,12 @@ func (c *campaign) save(t *testing.T, n int) {
 		data = request("GMW", "", name)
 	}
 	c.docs[name], c.kinds[name] = data, kind
+	c.put(name, data)
+}
+
+// putFile saves a file in one of the ways people's programs do.
+func (c *campaign) putFile(t *testing.T, name string, data []byte) {
+	t.Helper()
 	path := filepath.Join(c.dir, "inbox", name)
 	if c.random.IntN(2) == 0 {
 		write(t, path, data, 0o644)
@@ -198,7 +221,7 @@ func (c *campaign) live(t *testing.T) {
 // judge lets everything come to rest, counts, and holds the promises against it.
 func (c *campaign) judge(t *testing.T) {
 	t.Helper()
-	t.Setenv(crashWait, "10m")
+	t.Setenv(crashWait, *campaignWait)
 	if code := c.run(t, ""); code != 0 {
 		t.Fatalf("in the end the daemon ended with %d", code)
 	}
@@ -239,8 +262,8 @@ func (c *campaign) judge(t *testing.T) {
 	for _, n := range c.atPoint {
 		met += n
 	}
-	fmt.Printf("crash campaign: %d documents, %d kills (%d at %d named points), %d lost, %d doubled, %d held as uncertain, %d submit answers spoiled by the portal\n",
-		len(c.docs), c.kills, met, len(c.atPoint), lost, doubled, held, c.faulty.Load())
+	fmt.Printf("%s: %d documents, %d kills (%d at %d named points), %d lost, %d doubled, %d held as uncertain, %d submit answers spoiled by the portal\n",
+		t.Name(), len(c.docs), c.kills, met, len(c.atPoint), lost, doubled, held, c.faulty.Load())
 }
 
 // held counts the documents that are held as uncertain, and wants an excuse for each.

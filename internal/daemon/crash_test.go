@@ -58,7 +58,13 @@ func TestMain(m *testing.M) {
 
 // crashingDaemon delivers until nothing moves any more, or ends at the point.
 func crashingDaemon(dir, point string) error {
-	c, err := config.Load(filepath.Join(dir, "config.yaml"))
+	file := filepath.Join(dir, "config.yaml")
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	// not Load, which would not have the data folder on the disk of TestPowerCut
+	c, err := config.Parse(text, file)
 	if err != nil {
 		return err
 	}
@@ -234,7 +240,12 @@ func (s *crashSite) run(t *testing.T, point string) int {
 // daemon was stopped: only of these may the answer be lost.
 func (s *crashSite) intended(t *testing.T) map[string]bool {
 	t.Helper()
-	store, err := queue.Open(filepath.Join(s.dir, "data"), queue.Options{})
+	return intendedIn(t, filepath.Join(s.dir, "data"))
+}
+
+func intendedIn(t *testing.T, dataDir string) map[string]bool {
+	t.Helper()
+	store, err := queue.Open(dataDir, queue.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,9 +14,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -165,12 +168,47 @@ func New(o Options) (d *Daemon, err error) {
 	return d, nil
 }
 
-// PrepareDataDir makes the data folder, closed to other accounts. It may be repeated.
+// PrepareDataDir makes the data folder, closed to other accounts. It may be
+// repeated. When it returns, a power cut leaves the folder where it is: without
+// its name the queue in it would be gone, and with it what was delivered.
 func PrepareDataDir(dir string) error {
+	above := missingAbove(dir)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("make the data folder: %w; make it by hand for the account brodaemon runs under, or set data_dir to another one", err)
 	}
+	if runtime.GOOS == "windows" {
+		return nil // it refuses to sync a folder, and NTFS keeps names in its journal
+	}
+	for _, parent := range above {
+		if err := syncFolder(parent); err != nil {
+			return fmt.Errorf("make the data folder durable: %w", err)
+		}
+	}
+	// a start that was stopped between the two may have made it; the account need not be able to read there
+	if err := syncFolder(filepath.Dir(dir)); err != nil && !errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("make the data folder durable: %w", err)
+	}
 	return nil
+}
+
+// missingAbove lists the folders in which a name will be made for dir to exist.
+func missingAbove(dir string) (parents []string) {
+	for dir != filepath.Dir(dir) {
+		if _, err := os.Lstat(dir); !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+		dir = filepath.Dir(dir)
+		parents = append(parents, dir)
+	}
+	return parents
+}
+
+func syncFolder(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
 }
 
 func openStore(o Options, metrics *status.Metrics) (*queue.Store, error) {

@@ -410,7 +410,7 @@ func (w *world) resolve(it queue.Item) {
 // answerAll ends every hold, as people would in the end; then nothing may wait any more.
 func (w *world) answerAll() {
 	w.step("people answer everything")
-	for range 20 {
+	for range 8 {
 		left := 0
 		for _, it := range w.open() {
 			left++
