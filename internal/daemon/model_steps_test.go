@@ -24,12 +24,12 @@ var stepsByName = map[string]func(*world){
 	"reformatted": (*world).saveReformatted, "change": (*world).change, "rename": (*world).rename, "delete": (*world).remove,
 	"back from failed": (*world).moveBack, "corrected": (*world).correct,
 	// the portal
-	"fault": (*world).fault, "fault of submit": (*world).faultOfSubmit, "another fault": (*world).fault, "switch": (*world).alter,
+	"fault": (*world).fault, "fault of submit": (*world).faultOfSubmit, "lost answer": (*world).lostAnswer, "switch": (*world).alter,
 	"token": (*world).token, "project": (*world).project, "data owner": (*world).dataOwner,
 	// people who act
 	"act": (*world).act, "act again": (*world).act, "resolve": (*world).resolveOne,
 	// the machine
-	"crash at a point": (*world).trap, "crash soon": (*world).trap, "crash now": (*world).crashNow, "restart": (*world).restart, "down": (*world).down,
+	"crash at the submit": (*world).trapAtSubmit, "crash at a point": (*world).trap, "crash soon": (*world).trap, "crash now": (*world).crashNow, "restart": (*world).restart, "down": (*world).down,
 	"seconds": func(w *world) { w.wait(time.Second, time.Minute) }, "some seconds": func(w *world) { w.wait(time.Second, time.Minute) },
 	"minutes": func(w *world) { w.wait(time.Minute, time.Hour) }, "some minutes": func(w *world) { w.wait(time.Minute, 15*time.Minute) },
 	"hours": func(w *world) { w.wait(time.Hour, 12*time.Hour) },
@@ -243,8 +243,15 @@ var portalCalls = []sandbox.Op{
 func (w *world) fault()         { w.inject(pick(w, "call", portalCalls...)) }
 func (w *world) faultOfSubmit() { w.inject(sandbox.OpSubmit) }
 
+// lostAnswer: the delivery is made, and nobody hears of it.
+func (w *world) lostAnswer() {
+	kind := pick(w, "fault", sandbox.ProcessThenDrop, sandbox.ProcessThenAnswer, sandbox.HangThenProcess, sandbox.BrokenJSON, sandbox.NoLocation)
+	w.portal.Inject(sandbox.Fault{Op: sandbox.OpSubmit, Kind: kind})
+	w.step("portal: submit %s", kind)
+}
+
 func (w *world) inject(op sandbox.Op) {
-	f := sandbox.Fault{Op: op, Kind: pick(w, "fault", faultKinds...), Times: rapid.IntRange(1, 4).Draw(w.T, "times")}
+	f := sandbox.Fault{Op: op, Kind: pick(w, "fault", faultKinds...), Times: rapid.IntRange(1, 3).Draw(w.T, "times")}
 	switch f.Kind {
 	case sandbox.Answer:
 		f.Status = pick(w, "status", 401, 403, 429, 429, 500, 502, 503, 504)
@@ -301,7 +308,7 @@ func (w *world) alter() {
 }
 
 func (w *world) token() {
-	what := pick(w, "token", "revoke", "restore", "withdraw", "grant")
+	what := pick(w, "token", "revoke", "withdraw", "restore", "grant", "restore", "grant")
 	switch what {
 	case "revoke":
 		w.portal.RevokeToken(sandbox.DefaultUsername)
@@ -316,7 +323,7 @@ func (w *world) token() {
 }
 
 func (w *world) project() {
-	if rapid.Bool().Draw(w.T, "closed") {
+	if rapid.IntRange(0, 2).Draw(w.T, "closed") == 0 {
 		w.portal.CloseProject(sandbox.DefaultProject)
 		w.step("portal: close the project")
 	} else {
@@ -357,7 +364,7 @@ func (w *world) act() {
 	}
 	it := pickItem(w, open)
 	worker := w.life.daemon.worker
-	what := pick(w, "command", "hold", "release", "release", "cancel", "retry", "retry all")
+	what := pick(w, "command", "hold", "release", "release", "cancel", "cancel", "retry", "retry all")
 	var err error
 	switch what {
 	case "hold":
@@ -442,6 +449,16 @@ func (w *world) trap() {
 	n := rapid.IntRange(1, 30).Draw(w.T, "points")
 	w.life.set(n)
 	w.step("it will crash after %d points", n)
+}
+
+// trapAtSubmit makes it crash around the one call that can't be repeated.
+func (w *world) trapAtSubmit() {
+	if w.life == nil {
+		return
+	}
+	at := pick(w, "point", "submit-intended", "submit-answered", "submitted", "outcome-stored")
+	w.life.await(at)
+	w.step("it will crash at %q", at)
 }
 
 func (w *world) crashNow() {

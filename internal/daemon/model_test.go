@@ -226,6 +226,7 @@ type life struct {
 	grave  chan struct{} // closed once the disk is as it will be found again
 
 	mu     sync.Mutex
+	awaits string // the point at which it freezes; "" none
 	trap   int    // how many points from now on it freezes; 0 never
 	frozen string // the point at which it froze
 	dead   bool
@@ -265,6 +266,9 @@ func (l *life) point(name string) {
 			l.frozen = name
 		}
 	}
+	if l.awaits == name && l.frozen == "" {
+		l.frozen = name
+	}
 	frozen := l.frozen != "" && !l.dead
 	l.mu.Unlock()
 	if frozen {
@@ -275,7 +279,13 @@ func (l *life) point(name string) {
 func (l *life) set(trap int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.trap = trap
+	l.trap, l.awaits = trap, ""
+}
+
+func (l *life) await(point string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.awaits = point
 }
 
 func (l *life) froze() string {

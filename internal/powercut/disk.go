@@ -282,7 +282,7 @@ func (d *Disk) ReadFile(name string) []byte {
 	return nil
 }
 
-// List returns the names in a directory, sorted; none if there is no such directory.
+// List returns the names in a directory ("" is the root), sorted; none if there is no such directory.
 func (d *Disk) List(name string) []string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -295,6 +295,9 @@ func (d *Disk) List(name string) []string {
 func (d *Disk) find(name string) *node {
 	at := d.nodes[1]
 	for part := range strings.SplitSeq(name, "/") {
+		if part == "" {
+			continue
+		}
 		if at = at.names[part]; at == nil {
 			return nil
 		}

@@ -34,7 +34,7 @@ func must(t *testing.T, errs ...error) {
 	}
 }
 
-func sync(t *testing.T, path string) {
+func persist(t *testing.T, path string) {
 	t.Helper()
 	f, err := os.Open(path)
 	must(t, err)
@@ -49,11 +49,11 @@ func TestForgets(t *testing.T) {
 	for _, name := range []string{"both", "bytes only", "name only", "neither"} {
 		must(t, os.WriteFile(path(name), []byte("old"), 0o600))
 		if name == "name only" {
-			sync(t, dir) // makes "both" and "bytes only" durable too, as names
+			persist(t, dir) // makes "both" and "bytes only" durable too, as names
 		}
 	}
-	sync(t, path("both"))
-	sync(t, path("neither")) // its bytes, but nothing names them
+	persist(t, path("both"))
+	persist(t, path("neither")) // its bytes, but nothing names them
 	must(t, os.WriteFile(path("both"), []byte("new"), 0o600), os.Remove(path("bytes only")))
 
 	after := d.Cut(Options{})
@@ -81,7 +81,7 @@ func TestRenameIsOneAct(t *testing.T) {
 		must(t, os.Rename(filepath.Join(dir, "from/a"), filepath.Join(dir, "to/a")))
 		want := "from"
 		if synced != "" {
-			sync(t, filepath.Join(dir, synced))
+			persist(t, filepath.Join(dir, synced))
 			want = "to"
 		}
 		after := d.Cut(Options{})
