@@ -3,6 +3,7 @@ package daemon_test
 import (
 	"bytes"
 	"cmp"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -45,6 +46,7 @@ type campaign struct {
 	put     func(name string, data []byte)
 	kinds   map[string]string // by file name: what must become of it
 	begun   map[string]bool   // by hash: killed at least once between the intent and its answer
+	peace   atomic.Bool       // the portal behaves
 	faulty  atomic.Int64      // submit calls whose answer the portal spoiled
 	kills   int
 	atPoint map[string]int
@@ -70,6 +72,20 @@ func TestCrashCampaign(t *testing.T) {
 	c.judge(t)
 }
 
+// trouble spoils one request in eight, as sandbox.BadNeighbour does, until there is peace.
+func (c *campaign) trouble(op sandbox.Op, _ int) {
+	faults := []sandbox.Fault{
+		{Kind: sandbox.ProcessThenDrop}, {Kind: sandbox.ProcessThenDrop}, {Kind: sandbox.ProcessThenAnswer, Status: 502}, {Kind: sandbox.ProcessThenAnswer, Status: 500},
+		{Kind: sandbox.Answer, Status: 503}, {Kind: sandbox.Answer, Status: 503}, {Kind: sandbox.Answer, Status: 429, RetryAfter: time.Second},
+		{Kind: sandbox.Reset}, {Kind: sandbox.Reset}, {Kind: sandbox.BrokenJSON}, {Kind: sandbox.Delay, Delay: 50 * time.Millisecond}, {Kind: sandbox.NoLocation},
+	}
+	if i := rand.IntN(8 * len(faults)); i < len(faults) && !c.peace.Load() {
+		f := faults[i]
+		f.Op = op
+		c.portal.Inject(f)
+	}
+}
+
 // newCampaign is one with a portal and a configuration, and the program built.
 func newCampaign(t *testing.T, seed uint64) *campaign {
 	t.Helper()
@@ -91,8 +107,8 @@ func newBareCampaign(t *testing.T, seed uint64) *campaign {
 	t.Helper()
 	c := &campaign{random: rand.New(rand.NewPCG(seed, 1)), kinds: map[string]string{}, begun: map[string]bool{}, atPoint: map[string]int{}}
 	o := sandbox.Default()
-	o.Seed, o.Chaos, o.KeepBodies = seed, sandbox.BadNeighbour(), false
-	o.Chaos.MaxDelay = 200 * time.Millisecond
+	o.Seed, o.KeepBodies = seed, false
+	o.OnRequest = c.trouble
 	o.Timeline = sandbox.Timeline{Validate: 5 * time.Millisecond, Check: 10 * time.Millisecond, Approve: 10 * time.Millisecond, Forward: 10 * time.Millisecond}
 	for i := range 400 { // objects to add to, enough for nobody to wait long for his turn
 		o.Objects = append(o.Objects, sandbox.Object{BROID: fmt.Sprintf("GMW%012d", 200001+i), Type: "GMW"})
@@ -221,13 +237,15 @@ func (c *campaign) live(t *testing.T) {
 // judge lets everything come to rest, counts, and holds the promises against it.
 func (c *campaign) judge(t *testing.T) {
 	t.Helper()
+	c.peace.Store(true)
+	c.portal.ClearFaults()
 	t.Setenv(crashWait, *campaignWait)
 	if code := c.run(t, ""); code != 0 {
 		t.Fatalf("in the end the daemon ended with %d", code)
 	}
 	held := c.held(t)
-	// a person looks in the portal and answers; that may need several turns,
-	// since the portal goes on losing answers
+	// a person looks in the portal and answers; a document that waited behind
+	// another may come into doubt only then
 	for range 20 {
 		if c.resolve(t) == 0 {
 			break
@@ -257,6 +275,7 @@ func (c *campaign) judge(t *testing.T) {
 		}
 	}
 	c.noLeftovers(t)
+	c.companions(t)
 	c.soundQueue(t)
 	met := 0
 	for _, n := range c.atPoint {
@@ -264,6 +283,25 @@ func (c *campaign) judge(t *testing.T) {
 	}
 	fmt.Printf("%s: %d documents, %d kills (%d at %d named points), %d lost, %d doubled, %d held as uncertain, %d submit answers spoiled by the portal\n",
 		t.Name(), len(c.docs), c.kills, met, len(c.atPoint), lost, doubled, held, c.faulty.Load())
+}
+
+// companions: each receipt is whole and about the document beside it, each reason says something.
+func (c *campaign) companions(t *testing.T) {
+	t.Helper()
+	for sha, paths := range c.places(t) {
+		for _, at := range paths {
+			path := filepath.Join(c.dir, "inbox", filepath.FromSlash(at))
+			var receipt struct{ SHA256 string }
+			if data, err := os.ReadFile(path + ".receipt.json"); err == nil {
+				if err := json.Unmarshal(data, &receipt); err != nil || receipt.SHA256 != sha {
+					t.Errorf("the receipt of %s is not whole: %v, %q", at, err, data)
+				}
+			}
+			if info, err := os.Stat(path + ".reason.txt"); err == nil && info.Size() == 0 {
+				t.Errorf("the reason of %s is empty", at)
+			}
+		}
+	}
 }
 
 // held counts the documents that are held as uncertain, and wants an excuse for each.
