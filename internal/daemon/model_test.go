@@ -246,7 +246,9 @@ func (w *world) start() {
 	l.stop = stop
 	w.life = l
 	g, ctx := errgroup.WithContext(ctx)
+	l.daemon.reloading.Lock()
 	l.daemon.work(ctx, g)
+	l.daemon.reloading.Unlock()
 	go func() {
 		defer close(l.ended)
 		if err := g.Wait(); err != nil {
@@ -494,7 +496,7 @@ func (w *world) quiet() bool {
 			return false
 		}
 	}
-	s := w.life.daemon.folders[0].State()
+	s := w.life.daemon.watcher("f").folder.State()
 	return s.Online && s.SettlingCount == 0 && s.WaitingCount == 0
 }
 
