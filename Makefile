@@ -4,10 +4,10 @@ FUZZTIME ?= 20s
 TOOLS := $(CURDIR)/.tools
 STATICCHECK := $(TOOLS)/staticcheck
 
-.PHONY: help build test race lint fuzz faults crash cross demo bench clean
+.PHONY: help build test race lint fuzz faults model crash powercut cross demo bench clean
 
 help: ## this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## the program, for this machine
 	CGO_ENABLED=0 $(GO) build -trimpath -o brodaemon ./cmd/brodaemon
@@ -44,6 +44,13 @@ faults: ## the daemon on file systems that fail for real (root, Linux)
 crash: ## kill the daemon at every crash point and at random moments: ROUNDS=, DOCS=, KILLS=, SEED=
 	$(GO) test -count=1 -timeout 0 -run 'TestCrash' -v ./internal/daemon -crash.rounds=$${ROUNDS:-3} \
 		-crash.docs=$${DOCS:-120} -crash.kills=$${KILLS:-60} -crash.seed=$${SEED:-0}
+
+model: ## the whole daemon against a model, for STEPS steps (default 10000)
+	$(GO) test -count=1 -timeout 0 -run 'TestDeliveredOnce' -v ./internal/daemon -model.steps=$${STEPS:-10000}
+
+powercut: ## drop what was not synced: CUTS=, DOCS=, SEED= (root)
+	$(GO) test -count=1 -timeout 0 -tags linuxroot -run 'TestPowerCut' -v ./internal/daemon \
+		-cut.cuts=$${CUTS:-60} -cut.docs=$${DOCS:-80} -crash.seed=$${SEED:-0}
 
 cross: ## the program for every system it is made for
 	@for target in linux/amd64 linux/arm64 windows/amd64; do \

@@ -31,8 +31,8 @@ import (
 // the test's process, behind a socket, so that its bookkeeping survives.
 
 var (
-	campaignDocs  = flag.Int("crash.docs", 24, "documents of the campaign")
-	campaignKills = flag.Int("crash.kills", 16, "times the daemon is killed in the campaign, at least")
+	campaignDocs  = flag.Int("crash.docs", 16, "documents of the campaign")
+	campaignKills = flag.Int("crash.kills", 10, "times the daemon is killed in the campaign, at least")
 	campaignWait  = flag.String("crash.wait", "3m", "how long everything may take to come to rest in the end")
 	campaignSeed  = flag.Uint64("crash.seed", 0, "seed of the campaign; 0 is a new one")
 )
