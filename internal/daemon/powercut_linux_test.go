@@ -117,6 +117,9 @@ func (c *campaign) untilCut(t *testing.T, disk *powercut.Disk) *powercut.Disk {
 	case err := <-ended: // everything came to rest: the power goes now
 		ended <- err
 	}
+	if _, err := os.Stat(filepath.Join(c.dir, "config.yaml")); err != nil {
+		t.Fatalf("the disk is no longer mounted: %v", err) // somebody else on this machine took it away
+	}
 	// what was not synced is forgotten, kept, or kept in parts
 	o := powercut.Options{Random: c.random, Torn: 0.5}
 	switch c.random.IntN(4) {
