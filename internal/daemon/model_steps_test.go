@@ -486,7 +486,12 @@ func (w *world) down() {
 		w.step("stopped; it stays down")
 	}
 	for range rapid.IntRange(0, 4).Draw(w.T, "steps meanwhile") {
-		name := pick(w, "step", "save", "rename", "delete", "change", "back from failed", "same bytes again", "minutes", "data owner")
+		name := pick(w, "step", "save", "rename", "delete", "change", "back from failed", "same bytes again", "reformatted", "minutes", "data owner", "years")
+		if name == "years" {
+			w.step("two years pass")
+			time.Sleep(2 * 365 * 24 * time.Hour) // of the bubble; the queue must remember as long
+			continue
+		}
 		w.does[name](w)
 	}
 	w.start()
