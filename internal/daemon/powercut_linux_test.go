@@ -112,13 +112,12 @@ func (c *campaign) untilCut(t *testing.T, disk *powercut.Disk) *powercut.Disk {
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
+	early := false
 	select {
 	case <-time.After(time.Duration(20+c.random.IntN(500)) * time.Millisecond): // the power goes
 	case err := <-ended: // everything came to rest: the power goes now
+		early = true
 		ended <- err
-	}
-	if _, err := os.Stat(filepath.Join(c.dir, "config.yaml")); err != nil {
-		t.Fatalf("the disk is no longer mounted: %v", err) // somebody else on this machine took it away
 	}
 	// what was not synced is forgotten, kept, or kept in parts
 	o := powercut.Options{Random: c.random, Torn: 0.5}
@@ -139,7 +138,7 @@ func (c *campaign) untilCut(t *testing.T, disk *powercut.Disk) *powercut.Disk {
 	switch code := cmd.ProcessState.ExitCode(); {
 	case err != nil && !errors.As(err, &exit):
 		t.Fatal(err)
-	case code > 0 && !bytes.Contains(out.Bytes(), []byte("input/output error")): // what the end of the disk looks like from within
+	case early && code != 0: // later it may say anything: the disk went away under it
 		t.Fatalf("after %d power cuts the daemon ended with %d: %s", c.kills-1, code, out.String())
 	}
 	return after
