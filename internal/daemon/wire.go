@@ -121,7 +121,7 @@ func newClient(o Options, f config.Folder, transports map[config.Portal]http.Rou
 		observe = func(op portal.Op, code string, d time.Duration) { metrics.ObserveRequest(string(op), code, d) }
 	}
 	client, err := portal.New(portal.Options{
-		BaseURL: f.Portal.BaseURL(), Username: token.Username, Secret: creds.of(token.Name, tokenSecret(token)).get, Version: o.Version,
+		BaseURL: f.Portal.BaseURL(), Username: token.Username, Secret: creds.of(token.Name, tokenSecret(TokenSource(o.Config, token))).get, Version: o.Version,
 		Timeout: f.Portal.Timeout, ValidationTimeout: f.Portal.ValidationTimeout, Transport: transport, Observe: observe,
 	})
 	if err != nil {
@@ -135,40 +135,22 @@ func newClient(o Options, f config.Folder, transports map[config.Portal]http.Rou
 const secretAge = time.Second
 
 // tokenSecret finds a token's secret when it is needed, so that a changed one
-// is taken up without a restart: in the password file if one is configured,
-// else in the systemd credential.
-func tokenSecret(t config.Token) func() (secret.String, error) {
+// is taken up without a restart.
+func tokenSecret(source secret.Source) func() (secret.String, error) {
 	var mu sync.Mutex
 	var last secret.String
 	var read time.Time
-	find := readSecret(t)
 	return func() (secret.String, error) {
 		mu.Lock()
 		defer mu.Unlock()
 		if !last.Empty() && time.Since(read) < secretAge {
 			return last, nil
 		}
-		s, err := find()
+		s, _, err := source.Read()
 		if err == nil {
 			last, read = s, time.Now()
 		}
 		return s, err
-	}
-}
-
-func readSecret(t config.Token) func() (secret.String, error) {
-	return func() (secret.String, error) {
-		if t.PasswordFile != "" {
-			return secret.ReadFile(t.PasswordFile)
-		}
-		s, found, err := secret.Credential(t.Name)
-		if err != nil {
-			return secret.String{}, err
-		}
-		if !found {
-			return secret.String{}, fmt.Errorf("token %s has no secret: write it to a file that only this account can read and name that file in tokens[].password_file", t.Name)
-		}
-		return s, nil
 	}
 }
 
@@ -220,6 +202,7 @@ func (d *Daemon) controlHandler() http.Handler {
 		d.ScanNow()
 	})
 	mux.HandleFunc("POST /api/v1/reload", d.serveReload)
+	mux.HandleFunc("GET /api/v1/tokens", d.tokenPlaces)
 	return mux
 }
 

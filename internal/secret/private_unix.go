@@ -19,3 +19,24 @@ func checkPrivate(file *os.File) error {
 	}
 	return nil
 }
+
+// OpenTo says by its mode who else than its owner has a right on a file or
+// folder, "" if nobody.
+func OpenTo(path string) (string, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return "", err
+	}
+	if mode := info.Mode().Perm(); mode&0o077 != 0 {
+		return fmt.Sprintf("%04o", mode), nil
+	}
+	return "", nil
+}
+
+// RemedyFor is the command that closes a file or folder to all but its owner.
+func RemedyFor(path string) string {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return "chmod 700 " + path
+	}
+	return "chmod 600 " + path
+}

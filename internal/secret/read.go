@@ -24,10 +24,10 @@ const credentialsDirectory = "CREDENTIALS_DIRECTORY"
 // ReadFile reads a secret from a file that holds it on one line. One line end
 // at its end is not part of the secret; blanks are.
 //
-// On Unix a file that its group or others have any right on is refused, with
-// the command that puts it right. On Windows rights are access control lists
-// that a mode cannot express, so none are checked; the documentation says how
-// to set them.
+// A file that others than its owner can read is refused, with the command that
+// puts it right. On Unix that is one that its group or others have any right on;
+// on Windows one whose access list lets in Everyone, Users, Authenticated Users
+// or a group as wide. What a narrower group means only its administrator knows.
 //
 // Errors name the file and the remedy, never the content.
 func ReadFile(path string) (String, error) {
@@ -47,11 +47,16 @@ func Credential(name string) (String, bool, error) {
 	if dir == "" {
 		return String{}, false, nil
 	}
-	s, err := read(filepath.Join(dir, "brodaemon."+name), false)
+	s, err := read(credentialPath(name), false)
 	if errors.Is(err, fs.ErrNotExist) {
 		return String{}, false, nil
 	}
 	return s, err == nil, err
+}
+
+// credentialPath is where the credential of a token would be.
+func credentialPath(name string) string {
+	return filepath.Join(os.Getenv(credentialsDirectory), "brodaemon."+name)
 }
 
 // isCredential says whether a path lies right in the credentials directory: a
@@ -84,9 +89,20 @@ func read(path string, private bool) (String, error) {
 	if err != nil {
 		return fail(err)
 	}
-	text, err := parse(content)
+	text, err := Parse(content)
 	if err != nil {
 		return fail(fmt.Errorf("%s %w", path, err))
+	}
+	return text, nil
+}
+
+// Parse takes a secret out of what a file or a person's input holds: one line,
+// with or without a line end. Its errors continue a sentence that begins with
+// the name of where it came from, and never show the content.
+func Parse(content []byte) (String, error) {
+	text, err := parse(content)
+	if err != nil {
+		return String{}, err
 	}
 	return New(text), nil
 }

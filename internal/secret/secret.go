@@ -5,11 +5,24 @@
 // not. Only [String.Reveal] gives the text, so that one search for Reveal finds
 // every place where a secret leaves its wrapping.
 //
-// [ReadFile] reads a secret from a file that nobody else may read, and
-// [Credential] from the credentials that systemd hands to a service.
+// [Source] finds a token's secret. It owns the order of the places, which the
+// daemon, the commands and doctor all go by:
 //
-// What it does not do: it neither encrypts nor wipes memory, and it stores
-// nothing.
+//  1. the password file, if the configuration names one and it is there: who
+//     writes it down wants it used ([ReadFile]; a file that others can read is
+//     refused, and that is the end of the search);
+//  2. the systemd credential brodaemon.NAME ([Credential]);
+//  3. the protected store in the data folder ([Store]), which `token set` fills.
+//
+// On Linux the store holds the secret as text, in a file of mode 0600 in a
+// folder of mode 0700, both of the account that the data folder belongs to. On
+// Windows it is encrypted by DPAPI for this machine, so that a copy elsewhere
+// (a backup) is of no use, with an access list for the system, administrators
+// and the service's account, which is what keeps other accounts of this
+// machine out.
+//
+// What it does not do: it neither encrypts nor wipes memory, and it remembers
+// nothing: each call reads anew, so that a changed secret is found.
 package secret
 
 import (
