@@ -136,7 +136,7 @@ Try it without a token or a network:  brodaemon demo`,
 	root.AddCommand(
 		newRunCommand(g), newDemoCommand(), newSandboxCommand(),
 		newStatusCommand(g), newReloadCommand(g), newQueueCommand(g), newExportCommand(g),
-		newValidateCommand(g), newDeliverCommand(g), newFolderCommand(g), newNotifyCommand(g), newVersionCommand(),
+		newValidateCommand(g), newDeliverCommand(g), newFolderCommand(g), newTokenCommand(g), newDoctorCommand(g), newNotifyCommand(g), newVersionCommand(),
 	)
 	root.InitDefaultCompletionCmd() // here, so that it too wants its subcommand
 	requireSubcommand(root)
