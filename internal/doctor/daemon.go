@@ -49,6 +49,9 @@ const maxAnswer = 16 << 20
 
 // askDaemon asks over the control socket, within the time limit.
 func askDaemon(ctx context.Context, dataDir string, limit time.Duration) (d daemonState) {
+	if info, err := os.Stat(dataDir); err == nil && !info.IsDir() {
+		return daemonState{} // that is told elsewhere
+	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	client := control.Client(dataDir)

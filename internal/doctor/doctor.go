@@ -26,6 +26,7 @@ import (
 	"sync"
 	"time"
 
+	"brodaemon/internal/account"
 	"brodaemon/internal/portal"
 	"brodaemon/internal/secret"
 )
@@ -94,9 +95,9 @@ type Result struct {
 	Check   string `json:"check"`   // a fixed word, such as folder.read
 	Subject string `json:"subject"` // name of the folder or token, a path, an address
 	OK      bool   `json:"ok"`
-	Text    string `json:"text"`             // what was found
-	Remedy  string `json:"remedy,omitempty"` // what to do; beside OK it is advice
-	Label   string `json:"-"`                // the check in words
+	Text    string `json:"text"`   // what was found
+	Remedy  string `json:"remedy"` // what to do; beside OK it is advice, or empty
+	Label   string `json:"-"`      // the check in words
 }
 
 // limit is what each step may take unless the Options say otherwise.
@@ -128,7 +129,8 @@ func Run(ctx context.Context, o Options) []Group {
 		heading, subject string
 		work             func(*track)
 	}
-	jobs := []job{{"account", "", c.checkAccount}, {"daemon", "", c.checkDaemon}}
+	me, _ := account.Current() // its failure is a finding
+	jobs := []job{{"account", line(me.String()), c.checkAccount}, {"daemon", o.DataDir, c.checkDaemon}}
 	for _, f := range o.Folders {
 		jobs = append(jobs, job{"folder", f.Name, func(t *track) { c.checkFolder(t, f) }})
 	}

@@ -53,10 +53,10 @@ type Rights struct {
 	Err        error  // the refusal, when it did not sign on
 }
 
-// InProject says whether the token works in the project: it may validate there,
-// or the project is known to it otherwise.
+// InProject says whether the token works in the project: it may validate there
+// or, for an enrichment token, which may not, list its deliveries.
 func (r Rights) InProject() bool {
-	return r.Validate == Allowed || r.Kind == EnrichmentToken && r.Validate == Forbidden
+	return r.Validate == Allowed || r.Kind == EnrichmentToken && r.Deliveries == Allowed
 }
 
 // Delivers says whether documents of the project can be delivered, as far as was asked.
@@ -126,8 +126,8 @@ func FindRights(ctx context.Context, p TokenPortal, project portal.ProjectID, tr
 	if err := ask(&r.Projects, func() error { _, err := p.Projects(ctx); return err }); err != nil {
 		return r, err
 	}
-	// where the project is not known, a portal that says "none" by 404 would seem to allow it
-	if project != 0 && (r.Validate == Allowed || r.Validate == Forbidden) {
+	// where there is no such project, a portal that says "none" by 404 would seem to allow it
+	if project != 0 && r.Validate != NoProject {
 		if err := ask(&r.Deliveries, func() error {
 			_, err := p.DeliveriesAwaiting(ctx, project, portal.ActionCheck)
 			return err
