@@ -25,6 +25,7 @@ import (
 //	waitfor PATTERN…      wait until a file of each pattern is there
 //	waitfor -gone FILE…   wait until the files are gone
 //	request FILE ID [BROID]  write a small request document
+//	expand FILE…          put the variables' values into files
 //
 // and the variables $PORTAL and $PAGE, two free addresses, and $USERNAME.
 
@@ -47,7 +48,7 @@ func TestScripts(t *testing.T) {
 			return writeSetup(env)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"code": codeCommand, "waitfor": waitforCommand, "request": requestCommand,
+			"code": codeCommand, "waitfor": waitforCommand, "request": requestCommand, "expand": expandCommand,
 		},
 	})
 }
@@ -144,4 +145,14 @@ func requestCommand(ts *testscript.TestScript, neg bool, args []string) {
 </registrationRequest>
 `, args[1], id, body)
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o644))
+}
+
+func expandCommand(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: expand FILE…")
+	}
+	for _, file := range args {
+		text := os.Expand(ts.ReadFile(file), ts.Getenv)
+		ts.Check(os.WriteFile(ts.MkAbs(file), []byte(text), 0o600))
+	}
 }

@@ -126,8 +126,10 @@ func FindRights(ctx context.Context, p TokenPortal, project portal.ProjectID, tr
 	if err := ask(&r.Projects, func() error { _, err := p.Projects(ctx); return err }); err != nil {
 		return r, err
 	}
-	// where there is no such project, a portal that says "none" by 404 would seem to allow it
-	if project != 0 && r.Validate != NoProject {
+	// where there is no such project, a portal that says "none" by 404 would seem to
+	// allow it; and who was refused everything so far is not known
+	unknown := r.Validate == Refused && r.AtLarge == Refused && r.Projects == Refused
+	if project != 0 && r.Validate != NoProject && !unknown {
 		if err := ask(&r.Deliveries, func() error {
 			_, err := p.DeliveriesAwaiting(ctx, project, portal.ActionCheck)
 			return err
