@@ -3,8 +3,8 @@
 // secret can be stored for the right one and doctor can say what the service
 // will see.
 //
-// It asks the system and changes nothing. What can't be found out is left empty:
-// an account that exists only as a number still has its ID.
+// It asks the system and, but for [MakeDataDir], changes nothing. What can't be
+// found out is left empty: an account that exists only as a number still has its ID.
 package account
 
 // ServiceName is the name of brodaemon's service, on Windows and for systemd.

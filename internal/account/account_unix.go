@@ -99,3 +99,7 @@ func (a Account) IDs() (uid, gid uint32, groups []uint32, err error) {
 	}
 	return uid, gid, groups, err
 }
+
+// MakeDataDir makes the data folder, closed to others. One that is there is left
+// as it is. It may be repeated.
+func MakeDataDir(path string) error { return os.MkdirAll(path, 0o700) }

@@ -27,6 +27,7 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
+	"brodaemon/internal/account"
 	"brodaemon/internal/config"
 	"brodaemon/internal/control"
 	"brodaemon/internal/deliver"
@@ -173,7 +174,7 @@ func New(o Options) (d *Daemon, err error) {
 // its name the queue in it would be gone, and with it what was delivered.
 func PrepareDataDir(dir string) error {
 	above := missingAbove(dir)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := account.MakeDataDir(dir); err != nil {
 		return fmt.Errorf("make the data folder: %w; make it by hand for the account brodaemon runs under, or set data_dir to another one", err)
 	}
 	if runtime.GOOS == "windows" {

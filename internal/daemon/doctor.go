@@ -74,6 +74,6 @@ func tokenClient(o Options, f config.Folder, quick bool) func() (doctor.TokenPor
 		f.Portal.Timeout, f.Portal.ValidationTimeout = doctor.CallLimit, doctor.ValidationLimit
 	}
 	return func() (doctor.TokenPortal, error) {
-		return newClient(o, f, map[config.Portal]http.RoundTripper{}, nil)
+		return newClient(o, f, map[config.Portal]http.RoundTripper{}, credentials{}, nil)
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/windows"
+
+	"brodaemon/internal/account"
 )
 
 // wide are the groups that hold everybody, or everybody of an office. A file
@@ -43,15 +45,28 @@ func checkPrivate(file *os.File) error {
 		return fmt.Errorf("find out who may read %s: %w", file.Name(), err)
 	}
 	if who != "" {
-		return fmt.Errorf("%s may be read by %s: run `%s` and then give the service's account the right to read it", file.Name(), who, RemedyFor(file.Name()))
+		return fmt.Errorf("%s may be read by %s: run `%s`", file.Name(), who, RemedyFor(file.Name()))
 	}
 	return nil
 }
 
-// RemedyFor is the command that leaves a file or folder to the system and
-// administrators. It names accounts by number, which is the same in every language.
+// RemedyFor is the command that leaves a file or folder to the system,
+// administrators, this account and the service's. It names accounts by number,
+// which is the same in every language.
 func RemedyFor(path string) string {
-	return `icacls "` + path + `" /inheritance:r /grant:r *S-1-5-18:F *S-1-5-32-544:F`
+	inherit := ""
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		inherit = "(OI)(CI)"
+	}
+	ids, err := account.Insiders(path)
+	if err != nil {
+		ids = []string{"S-1-5-18", "S-1-5-32-544"}
+	}
+	command := `icacls "` + path + `" /inheritance:r /grant:r`
+	for _, id := range ids {
+		command += " *" + id + ":" + inherit + "F"
+	}
+	return command
 }
 
 // OpenTo names the first wide group that may read a file or list a folder, ""

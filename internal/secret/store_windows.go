@@ -58,40 +58,13 @@ func take(b windows.DataBlob) []byte {
 	return append([]byte(nil), unsafe.Slice(b.Data, b.Size)...)
 }
 
-// accessList lets in the system, administrators, this account, the owner of the
-// data folder and the account that the service was given, and nobody else; what
-// the folder above would pass on is shut out (P). inherit is "OICI" for a
-// folder, so that what is made in it has the same list.
-func accessList(dataDir, inherit string) (*windows.SECURITY_DESCRIPTOR, error) {
-	me, err := account.Current()
-	if err != nil {
-		return nil, err
-	}
-	ids := []string{"SY", "BA", me.ID}
-	if owner, err := account.OwnerOf(dataDir); err == nil {
-		ids = append(ids, owner.ID)
-	}
-	if service, ok := account.Service(); ok && service.ID != "" {
-		ids = append(ids, service.ID)
-	}
-	list := "D:P"
-	for _, id := range ids {
-		list += "(A;" + inherit + ";FA;;;" + id + ")"
-	}
-	return windows.SecurityDescriptorFromString(list)
-}
-
-func attributes(sd *windows.SECURITY_DESCRIPTOR) *windows.SecurityAttributes {
-	sa := &windows.SecurityAttributes{SecurityDescriptor: sd}
-	sa.Length = uint32(unsafe.Sizeof(*sa))
-	return sa
-}
-
-// makeStore opens the store's folder, and makes it if it is not there. An old one
+// makeStore opens the store's folder, and makes it if it is not there, for the
+// system, administrators, this account, the data folder's owner and the account
+// that the service was given. An old one
 // gets the access list anew: the service may have another account since.
 func makeStore(dataDir string) (*os.Root, error) {
 	path := filepath.Join(dataDir, StoreFolder)
-	sd, err := accessList(dataDir, "OICI")
+	sd, err := account.AccessList(dataDir, true)
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +72,7 @@ func makeStore(dataDir string) (*os.Root, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = windows.CreateDirectory(name, attributes(sd))
+	err = windows.CreateDirectory(name, account.Attributes(sd))
 	if errors.Is(err, fs.ErrExist) {
 		err = protect(path, sd)
 	}
@@ -120,7 +93,7 @@ func protect(path string, sd *windows.SECURITY_DESCRIPTOR) error {
 
 func createPrivate(dir *os.Root, name string) (*os.File, error) {
 	path := filepath.Join(dir.Name(), name)
-	sd, err := accessList(filepath.Dir(dir.Name()), "")
+	sd, err := account.AccessList(filepath.Dir(dir.Name()), false)
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +101,7 @@ func createPrivate(dir *os.Root, name string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	h, err := windows.CreateFile(p, windows.GENERIC_WRITE, 0, attributes(sd), windows.CREATE_NEW, windows.FILE_ATTRIBUTE_NORMAL, 0)
+	h, err := windows.CreateFile(p, windows.GENERIC_WRITE, 0, account.Attributes(sd), windows.CREATE_NEW, windows.FILE_ATTRIBUTE_NORMAL, 0)
 	if err != nil {
 		return nil, &fs.PathError{Op: "create", Path: path, Err: err}
 	}
