@@ -102,8 +102,8 @@ func TestExampleHasEveryKey(t *testing.T) {
 			t.Errorf("config.example.yaml does not show %s", key)
 		}
 	}
-	if n := strings.Count(string(data), ">>>"); n != 5 { // four, and the sentence about them
-		t.Errorf("%d marks >>>, want one on each of four lines to edit", n-1)
+	if n := strings.Count(string(data), ">>>"); n != 4 { // three, and the sentence about them
+		t.Errorf("%d marks >>>, want one on each of three lines to edit", n-1)
 	}
 }
 
