@@ -117,9 +117,11 @@ func printDoctor(w io.Writer, groups []doctor.Group, c *config.Config, offline, 
 	for _, r := range all {
 		labels = max(labels, utf8.RuneCountInString(r.Label))
 	}
-	fmt.Fprintf(w, "%s\n", c.File)
-	for _, g := range groups {
-		fmt.Fprintf(w, "\n%s\n", line(g.Title))
+	for i, g := range groups {
+		if i > 0 {
+			fmt.Fprintln(w)
+		}
+		fmt.Fprintln(w, line(g.Title))
 		for _, r := range g.Results {
 			mark := words.OK
 			switch {

@@ -26,6 +26,7 @@ import (
 //	waitfor -gone FILE…   wait until the files are gone
 //	request FILE ID [BROID]  write a small request document
 //	expand FILE…          put the variables' values into files
+//	answers ADDRESS…      wait until somebody takes calls there
 //
 // and the variables $PORTAL and $PAGE, two free addresses, and $USERNAME.
 
@@ -48,7 +49,7 @@ func TestScripts(t *testing.T) {
 			return writeSetup(env)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"code": codeCommand, "waitfor": waitforCommand, "request": requestCommand, "expand": expandCommand,
+			"code": codeCommand, "waitfor": waitforCommand, "request": requestCommand, "expand": expandCommand, "answers": answersCommand,
 		},
 	})
 }
@@ -154,5 +155,25 @@ func expandCommand(ts *testscript.TestScript, neg bool, args []string) {
 	for _, file := range args {
 		text := os.Expand(ts.ReadFile(file), ts.Getenv)
 		ts.Check(os.WriteFile(ts.MkAbs(file), []byte(text), 0o600))
+	}
+}
+
+func answersCommand(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: answers ADDRESS…")
+	}
+	deadline := time.Now().Add(scriptPatience)
+	for _, address := range args {
+		for {
+			conn, err := net.DialTimeout("tcp", address, time.Second)
+			if err == nil {
+				conn.Close()
+				break
+			}
+			if time.Now().After(deadline) {
+				ts.Fatalf("%s: nobody answers: %v", address, err)
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
 	}
 }

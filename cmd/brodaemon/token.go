@@ -198,7 +198,7 @@ func tellDaemonsPlace(out io.Writer, theirs []daemon.TokenPlace, name string) {
 	i := slices.IndexFunc(theirs, func(p daemon.TokenPlace) bool { return p.Name == name })
 	switch {
 	case i < 0:
-		fmt.Fprintf(out, "the running brodaemon does not know this token yet: restart it; next: brodaemon token test %s\n", name)
+		fmt.Fprintf(out, "the running brodaemon does not know this token yet: brodaemon reload; next: brodaemon token test %s\n", name)
 	case theirs[i].Error != "":
 		fmt.Fprintf(out, "the running brodaemon can't read it: %s\n", line(theirs[i].Error))
 	case theirs[i].Place != secret.PlaceStore:
@@ -445,6 +445,9 @@ refused, or no secret; 69: the portal is out of reach.`,
 			if err != nil {
 				return err
 			}
+			if err := seenByDaemonOnly(cmd.Context(), c, t); err != nil {
+				return err
+			}
 			uses, err := daemon.TokenUses(daemon.Options{Config: c, Version: readVersion().Version}, t, false)
 			if err != nil {
 				return err
@@ -460,6 +463,20 @@ refused, or no secret; 69: the portal is out of reach.`,
 	cmd.Flags().StringVar(&folder, "folder", "", "test it for this `folder` only")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print as JSON")
 	return cmd
+}
+
+// seenByDaemonOnly explains why a secret that works for the daemon is none here.
+func seenByDaemonOnly(ctx context.Context, c *config.Config, t config.Token) error {
+	if _, _, err := daemon.TokenSource(c, t).Read(); !errors.Is(err, secret.ErrNone) {
+		return nil // it can be read, or the test says why not
+	}
+	theirs, _ := daemonTokens(ctx, c) // without a daemon there is nothing to explain
+	for _, p := range theirs {
+		if p.Name == t.Name && p.Error == "" {
+			return exit(exitNoAccess, "the running brodaemon has the secret of token %s (%s), but this account does not see it, so it can't sign on; `brodaemon status` shows whether the portal refuses the token", t.Name, p.Place)
+		}
+	}
+	return nil
 }
 
 // useOf keeps the use of one folder.

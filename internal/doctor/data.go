@@ -88,7 +88,7 @@ func (c *checker) checkData(t *track) {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		c.checkCreatable(t, dir)
-		c.memory.read = true // it has none yet
+		c.remember(queueState{read: true}) // it has none yet
 		return
 	case err != nil:
 		t.wrong("data.folder", "data.unusable", "data.unusable.fix", plain(err))
@@ -194,7 +194,7 @@ func (c *checker) checkQueue(t *track, dir string) {
 	store, err := queue.Open(dir, queue.Options{ReadOnly: true})
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		c.memory.read = true
+		c.remember(queueState{read: true})
 		t.ok("data.queue", "queue.none")
 		return
 	case errors.Is(err, queue.ErrLocked) && c.daemon.running:
@@ -222,7 +222,7 @@ func (c *checker) checkQueue(t *track, dir string) {
 			folders[f.Name] = m
 		}
 	}
-	c.memory = queueState{true, folders}
+	c.remember(queueState{true, folders})
 	aside, err := store.SetAside()
 	switch {
 	case err != nil:

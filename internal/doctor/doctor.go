@@ -23,6 +23,7 @@ package doctor
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -35,6 +36,8 @@ import (
 type Options struct {
 	Language string // nl or en
 	Version  string
+	File     string   // the configuration, which was found good
+	Unused   []string // settings in it without effect
 	DataDir  string
 	// CheckDisk says why a data folder is not on a local disk.
 	CheckDisk   func(path string) error
@@ -112,7 +115,29 @@ type checker struct {
 	o      Options
 	lang   language
 	daemon daemonState
-	memory queueState
+
+	mu     sync.Mutex
+	memory queueState // guarded by mu: a check that was given up on may still write it
+}
+
+func (c *checker) remember(m queueState) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.memory = m
+}
+
+func (c *checker) remembered() queueState {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.memory
+}
+
+// checkConfig repeats what loading it has shown already, so that the report is whole.
+func (c *checker) checkConfig(t *track) {
+	t.ok("config.file", "config.good", len(c.o.Folders), len(c.o.Tokens))
+	if len(c.o.Unused) > 0 {
+		t.note("config.unused", "config.unused", "config.unused.fix", strings.Join(c.o.Unused, ", "))
+	}
 }
 
 // Run checks everything and returns the groups in a fixed order. It ends early
@@ -123,6 +148,7 @@ func Run(ctx context.Context, o Options) []Group {
 	}
 	c := &checker{o: o, lang: languageOf(o.Language)}
 	c.daemon = askDaemon(ctx, o.DataDir, o.Limit)
+	first := []Group{c.group(ctx, "config", o.File, c.checkConfig)}
 	data := c.group(ctx, "data", o.DataDir, c.checkData) // the folders' checks need what it reads of the queue
 
 	type job struct {
@@ -148,7 +174,7 @@ func Run(ctx context.Context, o Options) []Group {
 		wg.Go(func() { groups[i] = c.group(ctx, j.heading, j.subject, j.work) })
 	}
 	wg.Wait()
-	return append([]Group{groups[0], data}, groups[1:]...)
+	return append(append(first, groups[0], data), groups[1:]...)
 }
 
 // track is how the goroutine that does the checks of a group reports. Once it

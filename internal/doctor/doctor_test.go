@@ -476,7 +476,7 @@ func TestDutchReport(t *testing.T) {
 	if len(found) != 1 || found[0].OK || !strings.Contains(found[0].Text, "is er niet") || !strings.Contains(found[0].Remedy, "share gekoppeld") {
 		t.Errorf("got %+v", found)
 	}
-	if len(groups) == 0 || !strings.HasPrefix(groups[1].Title, "Gegevensmap") {
+	if len(groups) == 0 || !strings.HasPrefix(groups[2].Title, "Gegevensmap") {
 		t.Errorf("got %+v", groups)
 	}
 }

@@ -152,17 +152,18 @@ func causeOf(err error) string {
 func (c *checker) checkMarker(t *track, f Folder) {
 	t.begin("folder.marker")
 	name, id, err := watch.ReadMarker(f.Path)
-	memory, known := c.memory.folders[f.Name]
+	queue := c.remembered()
+	memory, known := queue.folders[f.Name]
 	switch missing := errors.Is(err, fs.ErrNotExist); {
 	case missing && known:
 		t.wrong("folder.marker", "marker.missing", "marker.missing.fix", f.Name)
-	case missing && c.memory.read:
+	case missing && queue.read:
 		t.ok("folder.marker", "marker.new")
 	case missing:
 		t.note("folder.marker", "marker.absent", "marker.missing.fix", f.Name)
 	case err != nil:
 		t.wrong("folder.marker", "marker.damaged", "marker.other.fix", f.Name, plain(err))
-	case known && id != memory.Marker, !known && c.memory.read:
+	case known && id != memory.Marker, !known && queue.read:
 		t.wrong("folder.marker", "marker.other", "marker.other.fix", f.Name, line(name))
 	case name != f.Name:
 		t.wrong("folder.marker", "marker.other", "marker.other.fix", f.Name, line(name))

@@ -12,6 +12,7 @@ var texts = map[string][2]string{
 	"no-answer.fix":  {"kijk of de bestandsserver, de schijf of het netwerk nog werkt; de documenten wachten zolang", "see whether the file server, the disk or the network still works; documents wait meanwhile"},
 
 	// headings
+	"group.config":  {"Configuratie %[1]s", "Configuration %[1]s"},
 	"group.account": {"Account", "Account"},
 	"group.data":    {"Gegevensmap %[1]s", "Data folder %[1]s"},
 	"group.daemon":  {"Draaiende brodaemon", "Running brodaemon"},
@@ -20,6 +21,9 @@ var texts = map[string][2]string{
 	"group.token":   {"Token %[1]s", "Token %[1]s"},
 
 	// names of checks
+	"check.config":             {"configuratie", "configuration"},
+	"check.config.file":        {"inhoud", "content"},
+	"check.config.unused":      {"ongebruikt", "unused"},
 	"check.account":            {"account", "account"},
 	"check.data":               {"gegevensmap", "data folder"},
 	"check.daemon":             {"brodaemon", "daemon"},
@@ -64,6 +68,11 @@ var texts = map[string][2]string{
 	"check.token.daemon":       {"brodaemon", "daemon"},
 	"check.token.use":          {"gebruik", "use"},
 	"check.token.sign-on":      {"aanmelden", "sign-on"},
+
+	// configuration
+	"config.good":       {"klopt: mappen: %[1]d, tokens: %[2]d", "holds good: folders: %[1]d, tokens: %[2]d"},
+	"config.unused":     {"heeft in deze versie geen effect: %[1]s", "has no effect in this version: %[1]s"},
+	"config.unused.fix": {"haal het uit de configuratie, of reken er niet op", "take it out of the configuration, or don't count on it"},
 
 	// account
 	"account.is":              {"%[1]s (%[2]s), groepen: %[3]s", "%[1]s (%[2]s), groups: %[3]s"},
@@ -142,7 +151,7 @@ var texts = map[string][2]string{
 	"page.unusable":            {"adres %[1]s is niet te gebruiken: %[2]s", "address %[1]s can't be used: %[2]s"},
 	"page.taken.fix":           {"kies een ander adres in status.listen, of \"\" voor geen pagina", "choose another address in status.listen, or \"\" for no page"},
 	"page.not-served":          {"de draaiende brodaemon toont geen pagina op %[1]s", "the running brodaemon serves no page at %[1]s"},
-	"page.not-served.fix":      {"is de configuratie gewijzigd? Herstart brodaemon", "was the configuration changed? Restart brodaemon"},
+	"page.not-served.fix":      {"is de configuratie gewijzigd? brodaemon reload, of herstart brodaemon", "was the configuration changed? brodaemon reload, or restart brodaemon"},
 
 	// folders
 	"read.local":          {"te lezen (%[1]d bestanden en mappen), op een schijf van deze computer", "readable (%[1]d files and folders), on a disk of this machine"},
