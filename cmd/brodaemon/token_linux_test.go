@@ -25,6 +25,7 @@ type screen struct {
 	master *os.File
 	mu     sync.Mutex
 	shown  bytes.Buffer
+	ended  chan struct{} // closed when nobody has the terminal any more
 }
 
 // openScreen gives the terminal and the file that a program has for it.
@@ -47,8 +48,9 @@ func openScreen(t *testing.T) (*screen, *os.File) {
 	if err != nil {
 		t.Skipf("SKIPPED: no terminals here: %v", err)
 	}
-	s := &screen{master: master}
+	s := &screen{master: master, ended: make(chan struct{})}
 	go func() {
+		defer close(s.ended)
 		buf := make([]byte, 1024)
 		for {
 			n, err := master.Read(buf)
@@ -144,6 +146,7 @@ func onScreen(t *testing.T, act func(s *screen), args ...string) (shown, out str
 	if err != nil && !errors.As(err, &ended) {
 		t.Fatal(err)
 	}
+	<-s.ended
 	return s.text(), stdout.String(), cmd.ProcessState.ExitCode()
 }
 

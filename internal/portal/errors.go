@@ -165,7 +165,7 @@ func (e *Error) Hint() string {
 	case Unauthorized:
 		switch e.StatusCode {
 		case 0:
-			return "store the token's secret with `brodaemon token set`, or make the file that holds it readable for the account that brodaemon runs under"
+			return "make the token's secret readable for the account that brodaemon runs under, or store it with `brodaemon token set`"
 		case http.StatusNotFound, http.StatusGone:
 			return "check the folder's project number, portal.environment, and that the token belongs to that project"
 		default:
