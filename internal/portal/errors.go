@@ -165,7 +165,7 @@ func (e *Error) Hint() string {
 	case Unauthorized:
 		switch e.StatusCode {
 		case 0:
-			return "make the token's secret readable for the account that brodaemon runs under, or store it with `brodaemon token set`"
+			return "make the token's secret readable for the account that brodaemon runs under (tokens[].password_file), or store it with `brodaemon token set`"
 		case http.StatusNotFound, http.StatusGone:
 			return "check the folder's project number, portal.environment, and that the token belongs to that project"
 		default:
