@@ -1,10 +1,9 @@
 package deliver
 
 import (
-	"fmt"
-	"strings"
 	"time"
 
+	"brodaemon/internal/portal"
 	"brodaemon/internal/queue"
 )
 
@@ -79,7 +78,7 @@ func (w *Worker) Cancel(id queue.ID) (queue.Item, error) {
 // ResolveDelivered stores a person's answer that the uncertain document is
 // delivery number; from then on it is followed like any other.
 func (w *Worker) ResolveDelivered(id queue.ID, number string) (queue.Item, error) {
-	number, err := deliveryNumber(number)
+	number, err := portal.ParseDeliveryNumber(number)
 	if err != nil {
 		return queue.Item{}, err
 	}
@@ -108,17 +107,6 @@ func (w *Worker) resolve(id queue.ID, answer queue.Transition) (queue.Item, erro
 		return it, err
 	}
 	return w.store.Apply(id, answer)
-}
-
-// deliveryNumber checks and completes a number typed by a person: the portal's
-// have ten digits with zeros in front (portal-api §5.1), which people leave out.
-func deliveryNumber(s string) (string, error) {
-	s = strings.TrimSpace(s)
-	digits := s != "" && strings.Trim(s, "0123456789") == ""
-	if !digits || len(s) > 10 {
-		return "", fmt.Errorf("%q is not a delivery number: the portal shows it as up to ten digits, such as 0000182614", s)
-	}
-	return strings.Repeat("0", 10-len(s)) + s, nil
 }
 
 // FolderStatus is what the Worker knows of a folder's way to the portal.
