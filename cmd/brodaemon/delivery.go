@@ -18,7 +18,7 @@ func newDeliveryCommand(g *globals) *cobra.Command {
 		Use: "delivery", Short: "Look at deliveries in the portal, and enrich them",
 		Example: "  brodaemon delivery show 182614\n  brodaemon delivery list --action CONTROLEREN",
 	}
-	cmd.AddCommand(newDeliveryShowCommand(g), newDeliveryListCommand(g))
+	cmd.AddCommand(newDeliveryShowCommand(g), newDeliveryListCommand(g), newDeliveryNoteCommand(g), newDeliveryAttachCommand(g))
 	return cmd
 }
 

@@ -33,7 +33,7 @@ func kindOf(op Op, code int) Kind {
 		return Unauthorized
 	case http.StatusNotFound, http.StatusGone:
 		switch op {
-		case OpAddSourceDocument, OpSubmit, OpDelivery, OpSourceDocument:
+		case OpAddSourceDocument, OpSubmit, OpDelivery, OpSourceDocument, OpAddNote, OpAttach:
 			return Gone
 		default:
 			return Unauthorized
@@ -48,7 +48,7 @@ func kindOf(op Op, code int) Kind {
 		http.StatusUpgradeRequired, http.StatusPreconditionRequired, http.StatusRequestHeaderFieldsTooLarge:
 		return Unexpected
 	}
-	if op.carriesDocument() {
+	if op.carriesDocument() || op.enriches() {
 		return Refused
 	}
 	return Unexpected

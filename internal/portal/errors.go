@@ -22,6 +22,8 @@ const (
 	OpProjects           Op = "projects"
 	OpSourceDocument     Op = "source_document"
 	OpTransactions       Op = "transactions"
+	OpAddNote            Op = "add_note"
+	OpAttach             Op = "attach"
 )
 
 // String is the name in words.
@@ -106,6 +108,9 @@ func (e *Error) Error() string {
 	if e.MaybeDone && e.Op == OpSubmit {
 		s += "; the delivery may have been made all the same"
 	}
+	if e.MaybeDone && e.Op.enriches() {
+		s += "; it may have been added all the same"
+	}
 	return s
 }
 
@@ -139,6 +144,8 @@ func (e *Error) meaning() string {
 			return "the portal does not have this upload"
 		case OpDelivery:
 			return "the portal does not have this delivery"
+		case OpAddNote, OpAttach:
+			return "the portal does not have this delivery or document"
 		default:
 			return "the portal does not have this document"
 		}
@@ -157,6 +164,9 @@ func (e *Error) meaning() string {
 
 // Hint says what a person can do, in a sentence; empty if there is nothing.
 func (e *Error) Hint() string {
+	if hint := e.enrichmentHint(); hint != "" {
+		return hint
+	}
 	switch e.Kind {
 	case Unavailable:
 		return e.networkHint()

@@ -265,7 +265,7 @@ func (a *answer) bound() int64 {
 	switch a.op {
 	case OpValidate:
 		return maxJSON
-	case OpOpenUpload, OpAddSourceDocument, OpSubmit:
+	case OpOpenUpload, OpAddSourceDocument, OpSubmit, OpAddNote, OpAttach:
 		return maxErrorBody
 	}
 	if a.ok() {

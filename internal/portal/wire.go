@@ -26,7 +26,14 @@ const (
 	pathValidateAtLarge = "/validatie"
 	// pathOfDocuments comes behind the address of an upload.
 	pathOfDocuments = "/brondocumenten"
+	// Of enrichment. {level} is one of levelWords, {name} a file name.
+	pathNoteOnDelivery = "/{project}/leveringen/{id}/{level}"
+	pathNoteOnDocument = "/{project}/brondocumenten/{id}/{level}"
+	pathAttachment     = "/{project}/leveringen/{id}/attachments/{name}"
 )
+
+// levelWords are the portal's words for the levels of a note, as they stand in paths.
+var levelWords = map[Level]string{LevelInfo: "info", LevelWarning: "warnings", LevelError: "errors"}
 
 // The segments before the id in a Location.
 const (
