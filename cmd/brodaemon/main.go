@@ -21,6 +21,7 @@ import (
 	"brodaemon/internal/control"
 	"brodaemon/internal/daemon"
 	"brodaemon/internal/portal"
+	"brodaemon/internal/registry"
 )
 
 // Exit codes, as scripts of offices rely on them (contract §2).
@@ -84,6 +85,7 @@ func exitCode(err error) int {
 	var start *daemon.StartError
 	var faults *config.Error
 	var pe *portal.Error
+	var asked *registry.Error
 	switch {
 	case errors.As(err, &said):
 		return said.code
@@ -101,6 +103,14 @@ func exitCode(err error) int {
 			return exitNoAccess
 		case portal.Unavailable, portal.RateLimited, portal.Unexpected:
 			return exitUnavailable
+		}
+		return exitNotSo
+	case errors.As(err, &asked):
+		switch asked.Kind {
+		case registry.Unavailable, registry.RateLimited, registry.Unexpected:
+			return exitUnavailable
+		case registry.Local:
+			return exitCantWrite
 		}
 		return exitNotSo
 	case errors.Is(err, errUsage):
@@ -137,7 +147,7 @@ Try it without a token or a network:  brodaemon demo`,
 		newRunCommand(g), newDemoCommand(), newSandboxCommand(),
 		newStatusCommand(g), newReloadCommand(g), newQueueCommand(g), newExportCommand(g),
 		newValidateCommand(g), newDeliverCommand(g), newFolderCommand(g), newTokenCommand(g), newDoctorCommand(g), newNotifyCommand(g), newVersionCommand(),
-		newProjectsCommand(g), newDeliveryCommand(g), newTransactionsCommand(g),
+		newProjectsCommand(g), newDeliveryCommand(g), newTransactionsCommand(g), newRegistrationsCommand(g),
 	)
 	root.InitDefaultCompletionCmd() // here, so that it too wants its subcommand
 	requireSubcommand(root)

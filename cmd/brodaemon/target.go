@@ -159,14 +159,6 @@ func tokenNames(c *config.Config) string {
 	return strings.Join(names, ", ")
 }
 
-// withHint adds to a portal's error what to do about it.
-func withHint(err error) error {
-	if pe := portalError(err); pe != nil && pe.Hint() != "" {
-		return fmt.Errorf("%w. What to do: %s", err, pe.Hint())
-	}
-	return err
-}
-
 // ask runs a command's question: it loads the configuration, opens the target
 // and adds hints to what the portal refuses.
 func (t *targetFlags) ask(cmd *cobra.Command, g *globals, withProject bool, do func(ctx context.Context, at *target) error) error {

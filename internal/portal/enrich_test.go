@@ -91,14 +91,16 @@ func TestEnrichingRefused(t *testing.T) {
 	}{
 		"token of another kind": {func() error { return plain.AddNote(t.Context(), mine, number, "", portal.LevelInfo, "x") }, portal.Unauthorized, "verrijkingstoken"},
 		"file, likewise":        {func() error { return plain.Attach(t.Context(), mine, number, "a.pdf", body("x")) }, portal.Unauthorized, "verrijkingstoken"},
-		"unknown delivery":      {func() error { return enricher(t, s).AddNote(t.Context(), mine, "0000000099", "", portal.LevelInfo, "x") }, portal.Gone, "check the number"},
-		"unknown document":      {func() error { return enricher(t, s).AddNote(t.Context(), mine, number, "99", portal.LevelInfo, "x") }, portal.Gone, "check the number"},
-		"another's project":     {func() error { return enricher(t, s).AddNote(t.Context(), another, number, "", portal.LevelInfo, "x") }, portal.Unauthorized, "token"},
-		"no text":               {func() error { return enricher(t, s).AddNote(t.Context(), mine, number, "", portal.LevelInfo, "\n") }, portal.Local, "nothing was sent"},
-		"no level":              {func() error { return enricher(t, s).AddNote(t.Context(), mine, number, "", "fatal", "x") }, portal.Local, "nothing was sent"},
-		"no name":               {func() error { return enricher(t, s).Attach(t.Context(), mine, number, "..", body("x")) }, portal.Local, "nothing was sent"},
-		"path for a name":       {func() error { return enricher(t, s).Attach(t.Context(), mine, number, "a/b", body("x")) }, portal.Local, "nothing was sent"},
-		"empty file":            {func() error { return enricher(t, s).Attach(t.Context(), mine, number, "a", body("")) }, portal.Local, "nothing was sent"},
+		"unknown delivery": {func() error {
+			return enricher(t, s).AddNote(t.Context(), mine, "0000000099", "", portal.LevelInfo, "x")
+		}, portal.Gone, "check the number"},
+		"unknown document":  {func() error { return enricher(t, s).AddNote(t.Context(), mine, number, "99", portal.LevelInfo, "x") }, portal.Gone, "check the number"},
+		"another's project": {func() error { return enricher(t, s).AddNote(t.Context(), another, number, "", portal.LevelInfo, "x") }, portal.Unauthorized, "token"},
+		"no text":           {func() error { return enricher(t, s).AddNote(t.Context(), mine, number, "", portal.LevelInfo, "\n") }, portal.Local, "nothing was sent"},
+		"no level":          {func() error { return enricher(t, s).AddNote(t.Context(), mine, number, "", "fatal", "x") }, portal.Local, "nothing was sent"},
+		"no name":           {func() error { return enricher(t, s).Attach(t.Context(), mine, number, "..", body("x")) }, portal.Local, "nothing was sent"},
+		"path for a name":   {func() error { return enricher(t, s).Attach(t.Context(), mine, number, "a/b", body("x")) }, portal.Local, "nothing was sent"},
+		"empty file":        {func() error { return enricher(t, s).Attach(t.Context(), mine, number, "a", body("")) }, portal.Local, "nothing was sent"},
 	}
 	for name, c := range cases {
 		var e *portal.Error
