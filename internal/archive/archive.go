@@ -92,6 +92,8 @@ var CrashPoints = []string{
 	"archive.companion-moved",     // one companion file
 	"archive.superseded",          // Settle: the earlier document is in superseded/
 	"archive.earlier-reason-gone", // Settle: its reason is removed
+	"archive.amend-written",       // Amend: the new receipt, under its temporary name
+	"archive.amended",             // Amend: the receipt is the new one
 }
 
 // Archive files the documents of one watched folder. It may be used by several

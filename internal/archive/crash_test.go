@@ -252,6 +252,9 @@ func TestCrashPointsAreAllMet(t *testing.T) {
 	s := setup(t)
 	e := s.failedAttempt("1", "put.xml", "<old>")
 	s.until(1000, func() { must(t, s.a.Settle(t.Context(), e)) })
+	d := s.document("7", "done.xml", "<done>")
+	placed := mustPlace(s, d, callDone)
+	s.until(1000, func() { must(t, s.a.Amend(t.Context(), d, placed.Beside, confirm)) })
 	for _, point := range CrashPoints {
 		if _, ok := crashesSeen.Load(point); !ok {
 			t.Errorf("%s was never met", point)

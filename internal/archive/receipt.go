@@ -48,7 +48,7 @@ type Receipt struct {
 	Errors           Messages `json:"errors"`        // the portal's words
 	IgnoredErrors    Messages `json:"ignoredErrors"` // the same, tolerated by configuration
 	DuplicateOf      string   `json:"duplicateOf"`   // id of the first document with these bytes
-	Confirmed        bool     `json:"confirmed"`     // found again in the public register
+	Confirmed        bool     `json:"confirmed"`     // found again in the public register, at times.confirmed
 }
 
 // Times are the moments of a document's life. They are written in UTC, to the millisecond.
@@ -57,15 +57,16 @@ type Times struct {
 	Queued    time.Time `json:"queued,omitzero"`
 	Validated time.Time `json:"validated,omitzero"`
 	Submitted time.Time `json:"submitted,omitzero"`
-	Settled   time.Time `json:"settled,omitzero"` // has its outcome
-	Filed     time.Time `json:"filed,omitzero"`   // is in done/ or failed/
+	Settled   time.Time `json:"settled,omitzero"`   // has its outcome
+	Filed     time.Time `json:"filed,omitzero"`     // is in done/ or failed/
+	Confirmed time.Time `json:"confirmed,omitzero"` // was found again in the public register
 }
 
 // MarshalJSON writes the times in UTC.
 func (t Times) MarshalJSON() ([]byte, error) {
 	type fields Times // without this method
 	f := fields(t)
-	for _, moment := range []*time.Time{&f.Seen, &f.Queued, &f.Validated, &f.Submitted, &f.Settled, &f.Filed} {
+	for _, moment := range []*time.Time{&f.Seen, &f.Queued, &f.Validated, &f.Submitted, &f.Settled, &f.Filed, &f.Confirmed} {
 		if !moment.IsZero() {
 			*moment = moment.UTC().Truncate(time.Millisecond)
 		}

@@ -299,11 +299,6 @@ func (c *Config) Unused() []string {
 			fields = append(fields, field)
 		}
 	}
-	note("portal.registry_url", c.Common.RegistryURL != c.Common.defaultRegistry())
-	for i, f := range c.Folders {
-		at := fmt.Sprintf("folders[%d]", i)
-		note(at+".portal.registry_url", f.Portal.RegistryURL != c.Common.RegistryURL && f.Portal.RegistryURL != f.Portal.defaultRegistry())
-	}
 	note("log.max_age", c.Log.MaxAge != d.Log.MaxAge)
 	note("log.max_size", c.Log.MaxSize != d.Log.MaxSize)
 	note("retention.done", c.Retention.Done != d.Retention.Done)

@@ -243,6 +243,11 @@ func queueConditions(c *config.Config, store *queue.Store, counts []queue.Count)
 		}
 		all = append(all, stuck...)
 	}
+	unseen, err := notConfirmed(c, store)
+	if err != nil {
+		return nil, err
+	}
+	all = append(all, unseen...)
 	if submitted > 0 {
 		slow, err := slowDeliveries(c, store)
 		if err != nil {

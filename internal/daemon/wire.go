@@ -43,6 +43,7 @@ func (d *Daemon) deliverSetup(c *config.Config) (endpoints []deliver.Endpoint, f
 	o.Config = c
 	at := map[string]int{}
 	transports, creds := map[config.Portal]http.RoundTripper{}, credentials{}
+	registries := registries{}
 	for _, f := range c.Folders {
 		e := deliver.Endpoint{
 			Address: f.Portal.BaseURL(), Environment: f.Portal.EnvironmentName(),
@@ -58,6 +59,9 @@ func (d *Daemon) deliverSetup(c *config.Config) (endpoints []deliver.Endpoint, f
 		}
 		folder, err := d.deliverFolder(o, f, transports, creds)
 		if err != nil {
+			return nil, nil, policy, err
+		}
+		if folder.Registry, err = registries.of(o, f.Portal, d.metrics); err != nil {
 			return nil, nil, policy, err
 		}
 		folders = append(folders, folder)

@@ -54,12 +54,13 @@ func (w *Worker) file(ctx context.Context, f *folder, it queue.Item) (stored boo
 		return true
 	}
 	w.crash("reason-settled")
-	filed, err := w.store.Apply(it.ID, queue.Filed(time.Now(), placed.Path, placed.Beside))
+	filed, err := w.store.Apply(it.ID, append([]queue.Transition{queue.Filed(time.Now(), placed.Path, placed.Beside)}, w.awaitConfirmation(f, &it)...)...)
 	if err != nil {
 		w.journal.notStored(&it, err)
 		return false
 	}
 	w.crash("filed")
+	f.confirmSoon()
 	f.forget(it.File)
 	if err := w.spool.Remove(&filed); err != nil {
 		w.journal.notStored(&filed, err) // found again at the next start
@@ -101,8 +102,9 @@ func ReceiptOf(it *queue.Item, filed time.Time) archive.Receipt {
 		BROID: it.BROID, TransactionID: it.TransactionID, Attempts: it.Tries, IgnoredErrors: it.IgnoredErrors,
 		Times: archive.Times{
 			Seen: it.Times.Seen, Queued: it.Times.Queued, Validated: it.Times.Validated,
-			Submitted: it.Times.Submitted, Settled: it.Times.Settled, Filed: filed.UTC(),
+			Submitted: it.Times.Submitted, Settled: it.Times.Settled, Filed: filed.UTC(), Confirmed: it.Times.Confirmed,
 		},
+		Confirmed: !it.Times.Confirmed.IsZero(),
 	}
 	if it.Delivery != nil {
 		r.DeliveryID = it.Delivery.ID

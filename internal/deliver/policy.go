@@ -14,6 +14,9 @@ type Policy struct {
 	// (passed on, but the document not taken up, and no error; portal-api Q11)
 	// before a person is asked.
 	OddAfter time.Duration
+	// ConfirmMax is the longest wait between two looks into the public register,
+	// and ConfirmFor how long a document is looked for there. 0 = 12 hours, 7 days.
+	ConfirmMax, ConfirmFor time.Duration
 	// Jitter returns a number in [0,1) and spreads the attempts of many
 	// documents. nil = math/rand.
 	Jitter func() float64

@@ -57,10 +57,12 @@ func (w *Worker) replaceSetup(endpoints []Endpoint, folders []Folder, policy Pol
 		e := next.endpoints[f.Endpoint]
 		at := &folder{Folder: f, endpoint: e, access: w.policy.access(e, f)}
 		if before := old.folders[f.Name]; before != nil {
-			at.arrivals, at.last = before.arrivals, before.last
+			at.arrivals, at.last, at.confirm = before.arrivals, before.last, before.confirm
 		} else {
-			at.arrivals = make(chan arrived, together)
+			at.arrivals, at.confirm = make(chan arrived, together), make(chan struct{}, 1)
 		}
+		at.register = w.registerGate(f.Registry)
+		at.confirmSoon()
 		at.endpoint.reach.knock(now)
 		at.access.knock(now)
 		next.folders[f.Name] = at
@@ -92,6 +94,9 @@ func (p *livePolicy) backoff(attempts int) time.Duration     { return p.get().ba
 func (p *livePolicy) spread(d time.Duration) time.Duration   { return p.get().spread(d) }
 func (p *livePolicy) follow(age time.Duration) time.Duration { return p.get().follow(age) }
 func (p *livePolicy) lookup(done int) time.Duration          { return p.get().lookup(done) }
+
+func (p *livePolicy) confirm(age time.Duration) time.Duration { return p.get().confirm(age) }
+func (p *livePolicy) confirmEnds(age time.Duration) bool      { return p.get().confirmEnds(age) }
 
 // endpoint is old with the settings of e, or a new one. Its caller holds Worker.mu.
 func (p *livePolicy) endpoint(old *endpoint, e Endpoint) *endpoint {

@@ -67,6 +67,7 @@ type Archive interface {
 	Done(ctx context.Context, d archive.Document, r archive.Receipt, at time.Time) (archive.Placed, error)
 	Fail(ctx context.Context, d archive.Document, r archive.Reason, at time.Time) (archive.Placed, error)
 	Settle(ctx context.Context, earlier archive.Attempt) error
+	Amend(ctx context.Context, d archive.Document, beside string, change func(*archive.Receipt)) error
 }
 
 // Room is what the Worker asks of the disk that the spool and the queue are on.
@@ -111,6 +112,9 @@ type Folder struct {
 	// with it; it says nothing else about the secret. It is called before each call, and every few seconds while the
 	// token is paused, from many goroutines. Folders with the same token share it. nil: the secret never changes.
 	SecretVersion func() uint64
+	// Registry are the public BRO services that belong to the portal, where delivered documents are looked up; nil: none.
+	// Folders with the same ones had better share a client, for its pace.
+	Registry Registry
 	// Forget is told when a file has left the folder, so that a new file of that name is seen as new; and when a file
 	// that Accept took could not be kept after all, so that it is offered again.
 	Forget func(file string)
@@ -139,6 +143,7 @@ var CrashPoints = []string{
 	"validate-answered",
 	"upload-answered", "attach-answered", "submit-intended", "submit-answered", "submitted",
 	"outcome-answered", "outcome-stored", "archived", "reason-settled", "filed", "spool-removed",
+	"register-answered", "confirmed", "receipt-amended",
 }
 
 // Worker moves documents through their life. Make it with New.
@@ -151,7 +156,8 @@ type Worker struct {
 	journal journal
 	crash   func(string)
 
-	setup atomic.Pointer[setup]
+	setup     atomic.Pointer[setup]
+	registers map[string]*gate // of public services, by address; guarded by mu
 
 	wake    chan struct{} // 1-buffered
 	refused chan struct{} // 1-buffered: a token was refused
@@ -181,6 +187,9 @@ type folder struct {
 	endpoint *endpoint
 	access   *access
 	last     queue.Lane // of which a document was begun last; only Run's goroutine
+
+	confirm  chan struct{} // 1-buffered: something is to be looked up in the register; outlives a change of the setup
+	register *gate         // of the folder's Registry, shared by those with the same address
 }
 
 // entrance is what a portal refuses with 401, 403 or 404: a token for a project. A
@@ -211,7 +220,7 @@ const gateMax = 5 * time.Minute
 func New(o Options) (*Worker, error) {
 	w := &Worker{
 		store: o.Store, spool: o.Spool, room: o.Room, stop: o.StopTimeout, crash: o.Crash, policy: &livePolicy{},
-		wake: make(chan struct{}, 1), refused: make(chan struct{}, 1),
+		wake: make(chan struct{}, 1), refused: make(chan struct{}, 1), registers: map[string]*gate{},
 		busy: map[queue.ID]bool{}, filing: map[string]int{}, back: map[string]absence{}, returned: map[string]bool{},
 	}
 	if o.Logger == nil {
@@ -257,6 +266,7 @@ func (w *Worker) Run(ctx context.Context) error {
 			if !keeping[f.arrivals] {
 				keeping[f.arrivals] = true
 				w.wg.Go(func() { w.keepArrivals(ctx, f.arrivals) })
+				w.wg.Go(func() { w.confirmFolder(ctx, calls, f.Name, f.confirm) })
 			}
 		}
 		next, err := w.dispatch(ctx, calls)

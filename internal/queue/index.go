@@ -89,6 +89,9 @@ func dueKey(it *Item) []byte {
 	if at.IsZero() {
 		at = it.Times.Queued
 	}
+	if !it.Open() && it.Confirm != nil {
+		at = it.confirmDue()
+	}
 	if at.After(maxTime) {
 		at = maxTime // what lies beyond has no UnixNano
 	}
@@ -99,6 +102,8 @@ func dueKey(it *Item) []byte {
 
 func (it *Item) lane() Lane {
 	switch {
+	case !it.Open():
+		return LaneConfirm
 	case it.State.End():
 		return LaneFile
 	case it.State == Submitted, it.Uncertain():
@@ -113,7 +118,7 @@ func (it *Item) lane() Lane {
 // held item is worked on only where asking the portal can end the hold.
 func (it *Item) workable() bool {
 	if !it.Open() {
-		return false
+		return it.Confirm != nil
 	}
 	if it.Hold == "" || it.State.End() {
 		return true

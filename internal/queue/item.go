@@ -62,6 +62,7 @@ type Times struct {
 	Submitted time.Time `json:"submitted,omitzero"`
 	Settled   time.Time `json:"settled,omitzero"` // reached an end state
 	Filed     time.Time `json:"filed,omitzero"`
+	Confirmed time.Time `json:"confirmed,omitzero"` // found again in the public register
 }
 
 // Event is one line of an item's timeline.
@@ -134,10 +135,12 @@ type Item struct {
 	DuplicateOf    ID              `json:"duplicateOf,omitempty"`
 	Previous       ID              `json:"previous,omitempty"` // the attempt this one corrects
 
-	Times   Times   `json:"times"`
-	Filed   string  `json:"filed,omitempty"`  // path of the document in done/ or failed/
-	Beside  string  `json:"beside,omitempty"` // path of its receipt or reason
-	History []Event `json:"history,omitempty"`
+	Times  Times  `json:"times"`
+	Filed  string `json:"filed,omitempty"`  // path of the document in done/ or failed/
+	Beside string `json:"beside,omitempty"` // path of its receipt or reason
+	// Confirm: it is still to be found again in the public register.
+	Confirm *Confirmation `json:"confirm,omitempty"`
+	History []Event       `json:"history,omitempty"`
 
 	unknown map[string]json.RawMessage
 }
@@ -207,7 +210,7 @@ func (it *Item) clone() Item {
 		d := *it.Delivery
 		c.Delivery = &d
 	}
-	return c
+	return c // Confirm is replaced as a whole, never changed
 }
 
 // clip bounds a text and makes it what JSON keeps as it is.

@@ -66,6 +66,9 @@ func (c combo) item(id ID) Item {
 	}
 	if c.filed {
 		it.Times.Filed, it.Filed, it.Beside = t0, "done/a.xml", "done/a.xml.receipt.json"
+		if c.state == Delivered {
+			it.Confirm = &Confirmation{Next: t0}
+		}
 	}
 	return it
 }
@@ -103,6 +106,12 @@ var transitionTable = []struct {
 	{"Postponed", Postponed(t0, t0, "k", "why"), anyUnderWay, "", nil},
 	{"FilingFailed", FilingFailed(t0, t0, "why"), "delivered rejected cancelled", "", combo.isFiled},
 	{"Filed", Filed(t0, "p", "b"), "delivered rejected cancelled", "", combo.isFiled},
+	{"ConfirmAwaited", ConfirmAwaited(t0, t0), "delivered", "", combo.isNotFiled},
+	{"NotConfirmed", NotConfirmed(t0, t0, "why"), "delivered", "", combo.isNotFiled},
+	{"NotConfirmed", NotConfirmed(t0, time.Time{}, "why"), "delivered", "", combo.isNotFiled},
+	{"ConfirmPostponed", ConfirmPostponed(t0, t0, "why"), "delivered", "", combo.isNotFiled},
+	{"Confirmed", Confirmed(t0, "by"), "delivered", "", combo.isNotFiled},
+	{"ConfirmEnded", ConfirmEnded(t0), "delivered", "", combo.isNotFiled},
 	{"RetryNow", RetryNow(t0, "a person"), anyUnderWay + " delivered rejected cancelled", "", notRetriable},
 	{"RetryNow", RetryNow(t0, ""), anyUnderWay + " delivered rejected cancelled", "", notRetriable},
 	{"HeldBack", HeldBack(t0), anyUnderWay, "", func(c combo) bool { return c.hold == HoldUncertain && c.uncertain() }},
@@ -113,6 +122,8 @@ var transitionTable = []struct {
 
 func (c combo) certain() bool { return !c.uncertain() }
 func (c combo) isFiled() bool { return c.filed }
+
+func (c combo) isNotFiled() bool { return !c.filed }
 
 // notRetriable: what is held has no next attempt, but where the portal goes on being asked.
 func notRetriable(c combo) bool {
@@ -205,12 +216,16 @@ func wantOutcome(t *testing.T, name string, row int, c combo, after Item) {
 
 // A constructor that is missing in the table would go untested.
 func TestTransitionTableIsWhole(t *testing.T) {
-	file, err := parser.ParseFile(token.NewFileSet(), "transition.go", nil, 0)
-	if err != nil {
-		t.Fatal(err)
+	var decls []ast.Decl
+	for _, name := range []string{"transition.go", "confirm.go"} {
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		decls = append(decls, file.Decls...)
 	}
 	var inCode []string
-	for _, d := range file.Decls {
+	for _, d := range decls {
 		f, ok := d.(*ast.FuncDecl)
 		if !ok || f.Recv != nil || f.Type.Results == nil {
 			continue

@@ -262,6 +262,8 @@ var texts = map[string][2]string{
 	"event.released":         {"vrijgegeven", "released"},
 	"event.restored":         {"teruggevonden nadat de wachtrij verloren was", "found again after the queue was lost"},
 	"event.doubted":          {"niet zeker of het is ingediend", "not certain whether it was submitted"},
+	"event.confirmed":        {"teruggevonden in het openbare register", "found again in the public register"},
+	"event.not-confirmed":    {"nog niet te zien in het openbare register", "not seen in the public register yet"},
 	"event.source-moved":     {"bestand hernoemd of opnieuw opgeslagen", "file renamed or saved again"},
 }
 
@@ -299,6 +301,7 @@ var translations = map[string]string{
 	"condition.folder-not-configured": "Documenten die wachten van map {subject}, die niet meer in de configuratie staat: {n}",
 	"condition.delivery-slow":         "Leveringen die al lang geen uitslag hebben: {n}; de oudste is {subject} ({detail})",
 	"hint.disk-full":                  "Maak ruimte op die schijf. De documenten wachten veilig in hun map en worden vanzelf opgenomen zodra er ruimte is.",
+	"condition.not-confirmed":         "Aangeleverde documenten van map {subject} die nog niet in het openbare register te zien zijn: {n}, als eerste {detail}",
 	"hint.folder-offline":             "Wat er al is opgenomen gaat door; de rest wacht veilig in de map.",
 	"hint.portal-down":                "Documenten wachten; het wordt vanzelf opnieuw geprobeerd.",
 	"hint.token-paused":               "Controleer in het portaal het token, het project en de machtiging, en laat daarna alles wat wacht opnieuw proberen.",
@@ -312,6 +315,8 @@ var translations = map[string]string{
 	"hint.environment-changed":        "Zet het portaal van de map terug tot ze klaar zijn, of zet ze stop. Tot dan wordt er niets uit de map opgenomen.",
 	"hint.folder-not-configured":      "Zet de map terug in de configuratie tot ze klaar zijn.",
 	"hint.delivery-slow":              "Misschien moet iemand bij de bronhouder ze in het portaal goedkeuren.",
+
+	"hint.not-confirmed": "Ze worden een week lang opnieuw opgezocht en nooit opnieuw aangeleverd. Blijft het zo, kijk dan in het portaal en in het BROloket en vraag het de bronhouder.",
 
 	// why a file in the folder is never taken
 	"ignored.name":      "de naam past bij geen patroon van deze map",
