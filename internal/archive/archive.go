@@ -151,8 +151,9 @@ type Document struct {
 	Spool func() (io.ReadCloser, error)
 
 	// Companions are files that came with the document, named as Rel is
-	// (put-17.xml.note.txt). Done moves those that are still there to stand
-	// beside it; Fail leaves them where they are, for the next attempt.
+	// (put-17.xml.note.txt), upper and lower case alike. Those that are still
+	// there are moved to stand beside it; left behind in the folder they would
+	// one day travel with another document of that name.
 	Companions []string
 }
 
@@ -237,6 +238,7 @@ func (a *Archive) Fail(ctx context.Context, d Document, r Reason, at time.Time) 
 	}
 	f := a.filing(d, a.opt.FailedDir)
 	f.suffix, f.text, f.owned = reasonSuffix, []byte(r.Text(a.opt.Language, a.zone)), reasonOf
+	f.companions = d.Companions
 	return f.run(ctx)
 }
 
@@ -260,7 +262,7 @@ func (d *Document) check() error {
 		}
 	}
 	for _, rel := range d.Companions {
-		if path.Dir(rel) != path.Dir(d.Rel) || len(rel) <= len(d.Rel) || !strings.HasPrefix(rel, d.Rel) {
+		if path.Dir(rel) != path.Dir(d.Rel) || len(rel) <= len(d.Rel) || !strings.EqualFold(rel[:len(d.Rel)], d.Rel) {
 			return fmt.Errorf("file document %s: %q is not named after %q", d.ID, rel, d.Rel)
 		}
 	}

@@ -513,15 +513,24 @@ func TestCompanionsStandBesideTheDocument(t *testing.T) {
 	}
 }
 
-func TestFailLeavesCompanionsForTheNextAttempt(t *testing.T) {
+// Left behind, a companion would travel with the next document of that name,
+// whatever that is about. Once a later attempt succeeded it goes where the
+// earlier document goes.
+func TestCompanionsOfAFailedDocument(t *testing.T) {
 	s := setup(t)
 	d := s.document("3", "put.xml", "mine")
-	d.Companions = []string{"put.xml.note.txt"}
-	s.save("put.xml.note.txt", "a note")
-	_, err := s.a.Fail(t.Context(), d, Reason{Code: NotValid}, settled)
+	d.Companions = []string{"PUT.xml.note.txt"}
+	s.save("PUT.xml.note.txt", "a note")
+	placed, err := s.a.Fail(t.Context(), d, Reason{Code: NotValid}, settled)
 	must(t, err)
-	if !exists(filepath.Join(s.path, "put.xml.note.txt")) {
-		t.Error("the companion left the folder")
+	if files := s.tree(); files[filepath.Join(s.path, "failed", "put.xml.note.txt")] != "a note" || len(files) != 3 {
+		t.Errorf("files: %q, want the note beside the document", files)
+	}
+	for range 2 {
+		must(t, s.a.Settle(t.Context(), Attempt{ID: d.ID, SHA256: d.SHA256, Path: placed.Path, Beside: placed.Beside, Tails: []string{".note.txt", ".attach.gone"}}))
+		if files := s.tree(); files[filepath.Join(s.path, "failed", "superseded", "put.xml.note.txt")] != "a note" || len(files) != 2 {
+			t.Errorf("files: %q, want document and note in superseded/", files)
+		}
 	}
 }
 
@@ -625,6 +634,7 @@ func TestReceiptText(t *testing.T) {
     "U bent <niet> geregistreerd."
   ],
   "duplicateOf": "",
+  "companions": [],
   "confirmed": true
 }
 `

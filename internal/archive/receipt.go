@@ -25,30 +25,58 @@ const (
 // left out. Numbers given by the portal are text, so that no program rounds
 // them or drops their zeros.
 type Receipt struct {
-	ID               string   `json:"id"` // in the queue
-	File             string   `json:"file"`
-	Folder           string   `json:"folder"`
-	Project          string   `json:"project"`
-	SHA256           string   `json:"sha256"`
-	Size             int64    `json:"size"` // bytes
-	Type             string   `json:"type"`
-	Request          string   `json:"request"`
-	SubDocument      string   `json:"subDocument"`
-	RequestReference string   `json:"requestReference"`
-	AccountableParty string   `json:"accountableParty"`
-	Outcome          Outcome  `json:"outcome"`
-	Environment      string   `json:"environment"`
-	BROID            string   `json:"broId"`
-	TransactionID    string   `json:"transactionId"`
-	DeliveryID       string   `json:"deliveryId"`
-	UploadID         string   `json:"uploadId"`
-	DocumentID       string   `json:"documentId"`
-	Attempts         int      `json:"attempts"`
-	Times            Times    `json:"times"`
-	Errors           Messages `json:"errors"`        // the portal's words
-	IgnoredErrors    Messages `json:"ignoredErrors"` // the same, tolerated by configuration
-	DuplicateOf      string   `json:"duplicateOf"`   // id of the first document with these bytes
-	Confirmed        bool     `json:"confirmed"`     // found again in the public register, at times.confirmed
+	ID               string     `json:"id"` // in the queue
+	File             string     `json:"file"`
+	Folder           string     `json:"folder"`
+	Project          string     `json:"project"`
+	SHA256           string     `json:"sha256"`
+	Size             int64      `json:"size"` // bytes
+	Type             string     `json:"type"`
+	Request          string     `json:"request"`
+	SubDocument      string     `json:"subDocument"`
+	RequestReference string     `json:"requestReference"`
+	AccountableParty string     `json:"accountableParty"`
+	Outcome          Outcome    `json:"outcome"`
+	Environment      string     `json:"environment"`
+	BROID            string     `json:"broId"`
+	TransactionID    string     `json:"transactionId"`
+	DeliveryID       string     `json:"deliveryId"`
+	UploadID         string     `json:"uploadId"`
+	DocumentID       string     `json:"documentId"`
+	Attempts         int        `json:"attempts"`
+	Times            Times      `json:"times"`
+	Errors           Messages   `json:"errors"`        // the portal's words
+	IgnoredErrors    Messages   `json:"ignoredErrors"` // the same, tolerated by configuration
+	DuplicateOf      string     `json:"duplicateOf"`   // id of the first document with these bytes
+	Companions       Companions `json:"companions"`    // files that came with it
+	Confirmed        bool       `json:"confirmed"`     // found again in the public register, at times.confirmed
+}
+
+// ReceiptCompanion says what became of a file that came with the document.
+type ReceiptCompanion struct {
+	File   string `json:"file"`
+	SHA256 string `json:"sha256"`
+	Size   int64  `json:"size"` // bytes
+	// Outcome is added, maybe-added (the answer was lost) or not-added; waiting
+	// while the document is under way.
+	Outcome string    `json:"outcome"`
+	Why     string    `json:"why,omitempty"`
+	At      time.Time `json:"at,omitzero"`
+}
+
+// Companions are such files. As JSON they are a list, never null.
+type Companions []ReceiptCompanion
+
+// MarshalJSON implements json.Marshaler.
+func (c Companions) MarshalJSON() ([]byte, error) {
+	all := make([]ReceiptCompanion, len(c))
+	for i, one := range c {
+		if !one.At.IsZero() {
+			one.At = one.At.UTC().Truncate(time.Millisecond)
+		}
+		all[i] = one
+	}
+	return encode(all, "")
 }
 
 // Times are the moments of a document's life. They are written in UTC, to the millisecond.

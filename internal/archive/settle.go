@@ -15,6 +15,9 @@ type Attempt struct {
 	SHA256 string
 	Path   string // Placed.Path of that call
 	Beside string // Placed.Beside of that call
+	// Tails are the ends of the names of its companions (.note.txt), which stand
+	// beside it and go with it.
+	Tails []string
 }
 
 const supersededDir = "superseded"
@@ -48,6 +51,11 @@ func (a *Archive) Settle(ctx context.Context, e Attempt) error {
 	if !own && exists(e.Beside) {
 		return nil // both names belong to another attempt now
 	}
+	for _, tail := range e.Tails {
+		if err := a.supersedeFile(ctx, &d, e.Path+tail); err != nil {
+			return a.wrap("move a companion of the earlier document", e.Path+tail, err)
+		}
+	}
 	if err := a.supersede(ctx, &d, e.Path); err != nil {
 		return a.wrap("move the earlier document", e.Path, err)
 	}
@@ -75,6 +83,16 @@ func (a *Archive) supersede(ctx context.Context, d *Document, path string) error
 		return nil
 	case err != nil:
 		return err
+	}
+	return a.supersedeFile(ctx, d, path)
+}
+
+// supersedeFile moves a file of failed/ to where it would be below superseded/.
+// One that is not there is no error.
+func (a *Archive) supersedeFile(ctx context.Context, d *Document, path string) error {
+	base := filepath.Join(a.opt.FailedDir, supersededDir)
+	if below(path, base) || !exists(path) {
+		return nil
 	}
 	rel, err := filepath.Rel(a.opt.FailedDir, path)
 	if err != nil {

@@ -78,6 +78,10 @@ type Folder struct {
 	Settle            time.Duration `yaml:"settle"`
 	IncompleteTimeout time.Duration `yaml:"incomplete_timeout"`
 
+	// EnrichmentToken names the token with which companion files are added to
+	// deliveries; "" is Token.
+	EnrichmentToken string `yaml:"enrichment_token"`
+
 	Order                string `yaml:"order"`                  // object or none
 	DocumentsPerDelivery int    `yaml:"documents_per_delivery"` // 1 in this version
 

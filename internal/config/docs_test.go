@@ -24,7 +24,7 @@ data_dir language
 portal portal.environment portal.url portal.registry_url portal.concurrency portal.requests_per_second portal.timeout
 portal.validation_timeout portal.label portal.ca_file
 tokens tokens[].name tokens[].username tokens[].password_file
-folders folders[].name folders[].path folders[].project folders[].token folders[].done_dir folders[].failed_dir folders[].include
+folders folders[].name folders[].path folders[].project folders[].token folders[].enrichment_token folders[].done_dir folders[].failed_dir folders[].include
 folders[].recursive folders[].watch folders[].scan_interval folders[].settle folders[].incomplete_timeout folders[].order
 folders[].documents_per_delivery folders[].portal folders[].notify folders[].ignore_validation_errors
 retry retry.first retry.max

@@ -147,6 +147,9 @@ func (l *loader) folders() {
 		l.under(at+".failed_dir", &f.FailedDir, f.Path)
 		l.project(at+".project", f.Project)
 		l.tokenOf(at+".token", f.Token)
+		if f.EnrichmentToken != "" {
+			l.tokenOf(at+".enrichment_token", f.EnrichmentToken)
+		}
 		l.include(at+".include", f.Include)
 		l.oneOf(at+".watch", f.Watch, "auto", "poll")
 		l.between(at+".scan_interval", f.ScanInterval, time.Millisecond, day)

@@ -45,6 +45,7 @@ func (d *Daemon) newWatchers(c *config.Config, running []*watcher) ([]*watcher, 
 // watchedAlike compares what matters for watching.
 func watchedAlike(a, b config.Folder) bool {
 	for _, f := range []*config.Folder{&a, &b} {
+		f.EnrichmentToken = ""
 		f.Project, f.Token, f.IncompleteTimeout, f.Order, f.DocumentsPerDelivery = "", "", 0, "", 0
 		f.Portal, f.Notify, f.IgnoreValidationErrors = config.Portal{}, nil, nil
 	}
@@ -64,7 +65,7 @@ func (d *Daemon) newWatcher(f config.Folder) (*watcher, error) {
 	folder, err := watch.New(watch.Options{
 		Name: f.Name, Path: f.Path, Exclude: []string{f.DoneDir, f.FailedDir}, Include: f.Include,
 		Recursive: f.Recursive, Poll: f.Watch == "poll", ScanInterval: f.ScanInterval, Settle: f.Settle,
-		Accept: d.accept, OnState: d.folderChanged(f.Name), Logger: d.log,
+		Accept: d.accept, AcceptCompanion: d.acceptCompanion, OnState: d.folderChanged(f.Name), Logger: d.log,
 		// Its text is made at first use and remembered in the queue before the marker is relied upon, so that a
 		// folder that was used once is never taken for a new one.
 		Marker: watch.Marker{ID: memory.Marker, Known: known, Written: func() error { return d.store.RememberFolder(f.Name, memory) }},

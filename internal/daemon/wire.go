@@ -61,6 +61,9 @@ func (d *Daemon) deliverSetup(c *config.Config) (endpoints []deliver.Endpoint, f
 		if err != nil {
 			return nil, nil, policy, err
 		}
+		if folder.Enricher, err = enricher(o, f, folder.Portal, transports, creds, d.metrics); err != nil {
+			return nil, nil, policy, err
+		}
 		if folder.Registry, err = registries.of(o, f.Portal, d.metrics); err != nil {
 			return nil, nil, policy, err
 		}
@@ -92,6 +95,21 @@ func (d *Daemon) deliverFolder(o Options, f config.Folder, transports map[config
 		SecretVersion: creds[f.Token].version,
 		Forget:        func(file string) { d.forget(f.Name, file) },
 	}, nil
+}
+
+// enricher adds companion files to a folder's deliveries: with the folder's
+// own token, or with the one that is configured for it.
+func enricher(o Options, f config.Folder, own deliver.Portal, transports map[config.Portal]http.RoundTripper, creds credentials, metrics *status.Metrics) (deliver.Enricher, error) {
+	if f.EnrichmentToken == "" {
+		adds, _ := own.(deliver.Enricher) // nil where it can't
+		return adds, nil
+	}
+	f.Token = f.EnrichmentToken
+	client, err := newClient(o, f, transports, creds, metrics)
+	if err != nil {
+		return nil, err // not the nil client in the interface
+	}
+	return client, nil
 }
 
 // NewClient makes the portal client of a folder, for a command that asks the
@@ -220,9 +238,24 @@ func (d *Daemon) folderChanged(name string) func(old, now watch.State) {
 }
 
 func (d *Daemon) accept(ctx context.Context, a watch.Arrival) watch.Decision {
-	decision := d.worker.Accept(ctx, deliver.Arrival{
+	arrival := deliver.Arrival{
 		Folder: a.Folder, File: a.Rel, Size: a.Size, ModTime: a.ModTime, Seen: time.Now().Add(-a.Unchanged), Unchanged: a.Unchanged, Open: a.Open, Check: a.Check,
-	})
+	}
+	for _, c := range a.Companions {
+		arrival.Companions = append(arrival.Companions, companionOf(c))
+	}
+	return decided(d.worker.Accept(ctx, arrival))
+}
+
+func (d *Daemon) acceptCompanion(_ context.Context, document string, a watch.Arrival) watch.Decision {
+	return decided(d.worker.AcceptCompanion(a.Folder, document, companionOf(a)))
+}
+
+func companionOf(a watch.Arrival) deliver.Companion {
+	return deliver.Companion{File: a.Rel, Size: a.Size, ModTime: a.ModTime, Open: a.Open, Check: a.Check}
+}
+
+func decided(decision deliver.Decision) watch.Decision {
 	outcome := map[deliver.Answer]watch.Outcome{deliver.Taken: watch.Taken, deliver.NotYet: watch.NotYet, deliver.Later: watch.Retry}[decision.Answer]
 	return watch.Decision{Outcome: outcome, Reason: decision.Reason, AskAgainAfter: decision.After}
 }

@@ -19,7 +19,8 @@ func (w *Worker) file(ctx context.Context, f *folder, it queue.Item) (stored boo
 	now, settled := time.Now(), it.Times.Settled
 	doc := archive.Document{
 		ID: it.ID.String(), Rel: it.File, SHA256: it.SHA256, Size: it.Source.Size, ModTime: it.Source.ModTime,
-		Spool: func() (io.ReadCloser, error) { return w.spool.Open(&it) },
+		Spool:      func() (io.ReadCloser, error) { return w.spool.Open(&it) },
+		Companions: companionFiles(&it),
 	}
 	var placed archive.Placed
 	var err error
@@ -78,7 +79,7 @@ func (w *Worker) settleEarlier(ctx context.Context, f *folder, it *queue.Item) e
 			return nil // past its retention: nothing is known of its reason
 		}
 		if earlier.Beside != "" && earlier.State != queue.Delivered {
-			err := f.Archive.Settle(ctx, archive.Attempt{ID: earlier.ID.String(), SHA256: earlier.SHA256, Path: earlier.Filed, Beside: earlier.Beside})
+			err := f.Archive.Settle(ctx, archive.Attempt{ID: earlier.ID.String(), SHA256: earlier.SHA256, Path: earlier.Filed, Beside: earlier.Beside, Tails: tails(&earlier)})
 			var trouble *archive.Error
 			if errors.As(err, &trouble) || ctx.Err() != nil {
 				return err
@@ -104,7 +105,7 @@ func ReceiptOf(it *queue.Item, filed time.Time) archive.Receipt {
 			Seen: it.Times.Seen, Queued: it.Times.Queued, Validated: it.Times.Validated,
 			Submitted: it.Times.Submitted, Settled: it.Times.Settled, Filed: filed.UTC(), Confirmed: it.Times.Confirmed,
 		},
-		Confirmed: !it.Times.Confirmed.IsZero(),
+		Confirmed: !it.Times.Confirmed.IsZero(), Companions: companionsOf(it),
 	}
 	if it.Delivery != nil {
 		r.DeliveryID = it.Delivery.ID

@@ -29,6 +29,8 @@ type Arrival struct {
 	Unchanged time.Duration // how long size and time have been the same, on our clock
 	Open      func() (*os.File, error)
 	Check     func(*os.File) error // after reading: an error means that it changed meanwhile
+	// Companions are the files that were saved with it, as far as they have settled too.
+	Companions []Companion
 }
 
 // Answer says what became of an offered file.
@@ -95,12 +97,15 @@ func (w *Worker) Accept(ctx context.Context, a Arrival) Decision {
 		draft.Discard()
 		return w.notTaken(a, err)
 	}
+	taken := arrived{Arrival: a, item: it, draft: draft, of: f}
+	taken.item.Companions, taken.companions = w.takeCompanions(a)
 	select {
-	case f.arrivals <- arrived{a, it, draft, f}:
+	case f.arrivals <- taken:
 		w.journal.taken(a)
 		return decision
 	case <-ctx.Done():
 		draft.Discard()
+		taken.discardCompanions()
 		return Decision{Answer: Later, Reason: ErrStopping.Error()}
 	}
 }
@@ -108,9 +113,10 @@ func (w *Worker) Accept(ctx context.Context, a Arrival) Decision {
 // arrived is a document that was read and copied, but is not in the queue yet.
 type arrived struct {
 	Arrival
-	item  queue.Item
-	draft *queue.Draft
-	of    *folder
+	item       queue.Item
+	draft      *queue.Draft
+	of         *folder
+	companions []*queue.Draft // one for each of item.Companions; nil where its bytes are of no use
 }
 
 // together is how many arrivals are made durable at once when they come fast.
@@ -164,6 +170,7 @@ func (w *Worker) keep(all []arrived) {
 			w.notKept(all[i], err)
 			continue
 		}
+		w.sealCompanions(&all[i])
 		sealed, items = append(sealed, all[i]), append(items, all[i].item)
 	}
 	w.crash("spool-written")
@@ -174,12 +181,14 @@ func (w *Worker) keep(all []arrived) {
 			continue
 		case r.Verdict == queue.Known:
 			sealed[i].draft.Discard()
+			sealed[i].discardCompanions()
 			continue
 		}
 		w.crash("queued")
 		if err := sealed[i].draft.Keep(r.Item.ID); err != nil {
 			w.journal.notStored(&r.Item, err) // the spool finds it under its first name too
 		}
+		w.keepCompanions(&sealed[i], &r.Item)
 		w.crash("spool-kept")
 	}
 	w.Wake()
@@ -189,6 +198,7 @@ func (w *Worker) keep(all []arrived) {
 func (w *Worker) notKept(a arrived, err error) {
 	f := a.of
 	a.draft.Discard()
+	a.discardCompanions()
 	err = w.room.Failed(err)
 	f.trouble.Store(&trouble{err, time.Now()})
 	w.journal.notTaken(a.Arrival, err)

@@ -43,7 +43,7 @@ func LogChange(log *zap.Logger) func(before, after *queue.Item) {
 				continue
 			}
 			switch e.What {
-			case "retry", "upload-lost", "submit-refused", "submit-unknown", "looked-up", "stuck", "filing-failed", "postponed", "submit-postponed", "rejected":
+			case "retry", "upload-lost", "submit-refused", "submit-unknown", "looked-up", "stuck", "not-confirmed", "companion-not-added", "companion-maybe-added", "filing-failed", "postponed", "submit-postponed", "rejected":
 				log.Warn(e.What, fields...)
 			default:
 				log.Info(e.What, fields...)
@@ -64,6 +64,11 @@ func (j journal) notTaken(a Arrival, err error) {
 
 // taken forgets what was said of a file.
 func (j journal) taken(a Arrival) { j.said.Delete(a.Folder + "\x00" + a.File) }
+
+// companionNotTaken is no trouble of the document's; the file is offered again.
+func (j journal) companionNotTaken(folder, file string, err error) {
+	j.log.Warn("companion file not taken yet", zap.String("folder", folder), zap.String("file", file), zap.Error(err))
+}
 
 func (j journal) notStored(it *queue.Item, err error) {
 	j.log.Error("could not store what happened; it will be found out again", zap.Inline(it), zap.Error(err))

@@ -24,6 +24,7 @@ type visit struct {
 	armed    bool               // this visit stored the intent and has not called yet
 	stopping context.Context    // done: begin no further step
 	unstored bool               // what happened could not be stored
+	enriched bool               // the companions had their turn
 	free     func()             // gives the document's place at the portal to another; may be called twice
 }
 
@@ -49,6 +50,8 @@ func (v *visit) run(ctx context.Context) {
 			more = v.lookUp(ctx)
 		case v.it.State == queue.Attached:
 			more = v.intend()
+		case v.it.State == queue.Submitted && v.it.CompanionsWait() && !v.enriched:
+			more = v.enrich(ctx)
 		case v.it.State == queue.Submitted:
 			more = v.follow(ctx)
 		}
@@ -139,7 +142,7 @@ func (v *visit) submit(ctx context.Context) (more bool) {
 	v.passed(portal.OpSubmit)
 	v.f.endpoint.numbers.add(delivery.ID, now)
 	more = v.insist("submitted", queue.DeliverySubmitted(now, delivery.ID, "", now.Add(v.w.policy.follow(0))))
-	return more && v.w.policy.get().FollowFirst == 0
+	return more && (v.w.policy.get().FollowFirst == 0 || v.it.CompanionsWait())
 }
 
 // submitFailed sorts out what a submit call without success means.

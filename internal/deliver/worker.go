@@ -112,6 +112,8 @@ type Folder struct {
 	// with it; it says nothing else about the secret. It is called before each call, and every few seconds while the
 	// token is paused, from many goroutines. Folders with the same token share it. nil: the secret never changes.
 	SecretVersion func() uint64
+	// Enricher adds companion files to deliveries, with a token that may; nil: they are never added.
+	Enricher Enricher
 	// Registry are the public BRO services that belong to the portal, where delivered documents are looked up; nil: none.
 	// Folders with the same ones had better share a client, for its pace.
 	Registry Registry
@@ -139,9 +141,10 @@ type Options struct {
 // CrashPoints are the names of the moments between two facts, in the order in
 // which a document meets them; archive.CrashPoints lie between delivered and filed.
 var CrashPoints = []string{
-	"spool-written", "queued", "spool-kept",
+	"spool-written", "queued", "spool-kept", "companion-sealed", "companion-joined",
 	"validate-answered",
 	"upload-answered", "attach-answered", "submit-intended", "submit-answered", "submitted",
+	"companion-intended", "companion-answered",
 	"outcome-answered", "outcome-stored", "archived", "reason-settled", "filed", "spool-removed",
 	"register-answered", "confirmed", "receipt-amended",
 }

@@ -132,6 +132,7 @@ type Item struct {
 	TransactionID  string          `json:"transactionId,omitempty"`
 	IgnoredErrors  []string        `json:"ignoredErrors,omitempty"`
 	Report         *Report         `json:"report,omitempty"`
+	Companions     []Companion     `json:"companions,omitempty"` // files that travel with the document
 	DuplicateOf    ID              `json:"duplicateOf,omitempty"`
 	Previous       ID              `json:"previous,omitempty"` // the attempt this one corrects
 

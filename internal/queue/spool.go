@@ -146,7 +146,7 @@ func (s *Spool) open(it *Item) (*os.File, error) {
 
 // Remove takes away the bytes of an item that is filed. It may be repeated.
 func (s *Spool) Remove(it *Item) error {
-	for _, name := range []string{fullName(it.ID, it.Spool), it.Spool + partSuffix} {
+	for _, name := range it.spoolNames() {
 		if err := os.Remove(filepath.Join(s.dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("remove from spool: %w", err)
 		}
@@ -158,9 +158,14 @@ func (s *Spool) Remove(it *Item) error {
 // before anything new is accepted. It returns the names of files that belong to
 // no item and don't say whose they are; they are left where they are.
 func (s *Spool) Recover(store *Store) (strays []string, err error) {
-	open := map[string]ID{}
+	open := map[string]string{} // name of a draft → what it is to be called
 	err = store.Each(Filter{Open: true}, func(it Item) bool {
-		open[it.Spool] = it.ID
+		open[it.Spool] = fullName(it.ID, it.Spool)
+		for _, c := range it.Companions {
+			if c.Spool != "" {
+				open[c.Spool] = companionName(it.ID, c.Spool)
+			}
+		}
 		return true
 	})
 	if err != nil {
@@ -177,8 +182,12 @@ func (s *Spool) Recover(store *Store) (strays []string, err error) {
 	for _, e := range entries {
 		path := filepath.Join(s.dir, e.Name())
 		name, number, part := parseName(e.Name())
-		if id, wanted := open[name]; name != "" && wanted {
-			if want := fullName(id, name); e.Name() != want {
+		companion := false
+		if name == "" {
+			name, number, companion = parseCompanion(e.Name())
+		}
+		if want, wanted := open[name]; name != "" && wanted {
+			if e.Name() != want {
 				err = errors.Join(err, os.Rename(path, filepath.Join(s.dir, want)))
 			}
 			continue
@@ -187,6 +196,8 @@ func (s *Spool) Recover(store *Store) (strays []string, err error) {
 		switch {
 		case part && len(aside) == 0:
 			err = errors.Join(err, os.Remove(path))
+		case companion && getErr == nil && it.hasSpooled(name):
+			err = errors.Join(err, os.Remove(path)) // its item is filed
 		case part, name == "", getErr != nil, it.Spool != name: // with some aside it may be of an item that can't be read
 			strays = append(strays, e.Name())
 		default:

@@ -61,6 +61,7 @@ func (c combo) item(id ID) Item {
 	}
 	it.NextAttempt, it.LastError, it.LastKind, it.Attempts = t0.Add(time.Hour), "it failed", "unavailable", 3
 	it.note(t0, "queued", "")
+	it.Companions = []Companion{{File: "a.xml.note.txt", Note: true}, {File: "a.xml.attach.pdf", State: CompanionAdding}, {File: "a.xml.attach.x", State: CompanionAdded}}
 	if c.state.End() {
 		it.Times.Settled = t0
 	}
@@ -106,6 +107,14 @@ var transitionTable = []struct {
 	{"Postponed", Postponed(t0, t0, "k", "why"), anyUnderWay, "", nil},
 	{"FilingFailed", FilingFailed(t0, t0, "why"), "delivered rejected cancelled", "", combo.isFiled},
 	{"Filed", Filed(t0, "p", "b"), "delivered rejected cancelled", "", combo.isFiled},
+	{"CompanionTaken", CompanionTaken(t0, Companion{File: "a.xml.note.txt"}), anyUnderWay, "", nil},
+	{"CompanionIntended", CompanionIntended(t0, 0), "submitted", "", nil},
+	{"CompanionIntended", CompanionIntended(t0, 1), "", "", nil},
+	{"CompanionSettled", CompanionSettled(t0, 0, "f", CompanionAdded, ""), anyUnderWay + " delivered rejected cancelled", "", combo.isFiled},
+	{"CompanionSettled", CompanionSettled(t0, 1, "f", CompanionMaybe, "why"), anyUnderWay + " delivered rejected cancelled", "", combo.isFiled},
+	{"CompanionSettled", CompanionSettled(t0, 2, "f", CompanionNot, "why"), "", "", nil},
+	{"CompanionSettled", CompanionSettled(t0, 0, "f", CompanionNot, "why"), anyUnderWay + " delivered rejected cancelled", "", combo.isFiled},
+	{"CompanionPostponed", CompanionPostponed(t0, 1, "why"), anyUnderWay + " delivered rejected cancelled", "", nil},
 	{"ConfirmAwaited", ConfirmAwaited(t0, t0), "delivered", "", combo.isNotFiled},
 	{"NotConfirmed", NotConfirmed(t0, t0, "why"), "delivered", "", combo.isNotFiled},
 	{"NotConfirmed", NotConfirmed(t0, time.Time{}, "why"), "delivered", "", combo.isNotFiled},
@@ -217,7 +226,7 @@ func wantOutcome(t *testing.T, name string, row int, c combo, after Item) {
 // A constructor that is missing in the table would go untested.
 func TestTransitionTableIsWhole(t *testing.T) {
 	var decls []ast.Decl
-	for _, name := range []string{"transition.go", "confirm.go"} {
+	for _, name := range []string{"transition.go", "confirm.go", "companion.go"} {
 		file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
 		if err != nil {
 			t.Fatal(err)

@@ -32,6 +32,9 @@ type Arrival struct {
 	// Unchanged is how long the file has been the same, on our monotonic clock, as far as we have watched it.
 	Unchanged time.Duration
 
+	// Companions are the settled files that travel with it (put-17.xml.note.txt); theirs are empty.
+	Companions []Arrival
+
 	root string   // the watched folder
 	id   identity // nothing where file numbers cannot be trusted
 }

@@ -32,8 +32,8 @@ type scan struct {
 	ignored      []Ignored // the oldest entries that are never taken
 	ignoredCount int
 
-	unread     []string          // sub-folders of which the content is not known
-	companions map[string]string // companion file → the document it travels with
+	unread     []string                 // sub-folders of which the content is not known
+	companions map[string]companionSeen // companion file → what it travels with, and whether it has settled
 }
 
 // trouble is why a folder is offline.
@@ -73,6 +73,7 @@ func (w *worker) list(ctx context.Context, root *os.Root, s *scan) {
 	if s.trouble == nil {
 		w.book.finish(s.unread)
 		l.orphans()
+		l.finishCompanions()
 		l.rememberIgnored()
 	}
 	inOrder(s.offers)
@@ -181,7 +182,7 @@ func (l *lister) enter(dir folder, one found, before time.Time) {
 	case kind == otherName:
 		l.ignore(rel, WhyName)
 	case kind == companionName:
-		l.companion(rel)
+		l.companion(rel, one.info, before)
 	default:
 		l.document(rel, one.info, before)
 	}
@@ -246,15 +247,6 @@ func (l *lister) ignore(rel string, why Why) {
 	l.scan.ignored = append(l.scan.ignored, Ignored{Rel: rel, Why: why})
 }
 
-// companion notes a companion file, to see later whether its document is there.
-func (l *lister) companion(rel string) {
-	if l.scan.companions == nil {
-		l.scan.companions = make(map[string]string)
-	}
-	base, _ := companionOf(path.Base(rel))
-	l.scan.companions[rel] = path.Join(path.Dir(rel), base)
-}
-
 // orphans ignores companion files that lie there without their document.
 func (l *lister) orphans() {
 	if len(l.scan.companions) == 0 {
@@ -264,8 +256,8 @@ func (l *lister) orphans() {
 	for rel := range l.book.entries {
 		documents[strings.ToLower(rel)] = struct{}{}
 	}
-	for rel, document := range l.scan.companions {
-		if _, there := documents[strings.ToLower(document)]; !there {
+	for rel, seen := range l.scan.companions {
+		if _, there := documents[seen.document]; !there {
 			l.ignore(rel, WhyOrphan)
 		}
 	}

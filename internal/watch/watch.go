@@ -40,6 +40,10 @@ type Options struct {
 	// and then Rel, and never under a lock. No scan takes place while it runs, so it should copy the file and return. ctx is the one of
 	// Run. After Run has returned it is called no more, but a call that was caught in a dead share at that moment may still be running.
 	Accept func(ctx context.Context, a Arrival) Decision
+	// AcceptCompanion receives each settled companion file of a document that Accept has taken, also if it went along with that (Taken then
+	// changes nothing), from the same goroutine as Accept. NotYet is final for the file as it is, Retry asks again at the next scan. May be
+	// nil: companions then travel only with the arrival.
+	AcceptCompanion func(ctx context.Context, document string, a Arrival) Decision
 	// OnState is told when the folder goes online or offline, and when the reason for being offline changes. It is called from Run's
 	// goroutine, never under a lock, and should return soon. May be nil.
 	OnState func(old, new State)

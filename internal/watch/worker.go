@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -16,6 +17,7 @@ type worker struct {
 
 	book    *book
 	ignored map[string]time.Time // first sight of entries that are never taken
+	mates   map[string]*companion
 	eyes    eyes
 	known   bool  // the marker has been here before
 	last    State // what was last reported
@@ -28,6 +30,7 @@ func newWorker(f *Folder) *worker {
 		done:    make(chan struct{}),
 		book:    newBook(f.opt.Settle),
 		ignored: make(map[string]time.Time),
+		mates:   make(map[string]*companion),
 		known:   f.opt.Marker.Known,
 		eyes:    eyes{why: whyOffline},
 	}
@@ -59,7 +62,8 @@ func (w *worker) round(ctx context.Context) (next, earliest time.Time) {
 	}
 	rest := min(max(time.Since(began), minRest), maxRest, w.opt.ScanInterval)
 	w.report(ctx, s)
-	rushed := w.handOver(ctx, s.offers)
+	rushed := w.handOver(ctx, s)
+	w.handOverCompanions(ctx, s)
 	w.report(ctx, s)
 	earliest = time.Now().Add(rest)
 	if rushed {
@@ -76,6 +80,9 @@ func (w *worker) nextScan(began time.Time, s *scan) time.Time {
 	}
 	next := began.Add(jittered(interval))
 	if due, ok := w.book.next(); ok && due.Before(next) && s.listed {
+		next = due
+	}
+	if due, ok := w.nextCompanion(); ok && due.Before(next) && s.listed {
 		next = due
 	}
 	if at := w.eyes.retryAt; w.eyes.src == nil && at.After(began) && at.Before(next) {
@@ -126,10 +133,11 @@ func (w *worker) wait(ctx context.Context, next, earliest time.Time) bool {
 }
 
 // handOver offers what has settled, in order. It says whether it broke off because the next scan has become urgent.
-func (w *worker) handOver(ctx context.Context, offers []offer) (rushed bool) {
+func (w *worker) handOver(ctx context.Context, s *scan) (rushed bool) {
 	defer w.pulse.rest()
 	began, limit := time.Now(), max(w.opt.ScanInterval, minAcceptTime)
-	for _, o := range offers {
+	together := s.settledCompanions()
+	for _, o := range s.offers {
 		if ctx.Err() != nil {
 			return false
 		}
@@ -137,7 +145,11 @@ func (w *worker) handOver(ctx context.Context, offers []offer) (rushed bool) {
 			return true
 		}
 		w.pulse.begin("read", o.rel, acceptFactor*w.opt.IOTimeout)
-		d := w.opt.Accept(ctx, w.arrival(o))
+		a := w.arrival(o)
+		for _, c := range together[strings.ToLower(o.rel)] {
+			a.Companions = append(a.Companions, w.companionArrival(c))
+		}
+		d := w.opt.Accept(ctx, a)
 		w.book.decide(o, d, time.Now())
 	}
 	return false
@@ -166,7 +178,7 @@ func (w *worker) report(ctx context.Context, s *scan) {
 	}
 	if s.listed {
 		settle, wait := w.book.lists()
-		wait = append(wait, s.troubled...)
+		wait = append(append(wait, s.troubled...), w.companionsWaiting()...)
 		state.SettlingCount, state.Settling = len(settle), oldestFirst(settle)
 		state.WaitingCount, state.Waiting = len(wait), oldestFirst(wait)
 	}
