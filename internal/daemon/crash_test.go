@@ -89,6 +89,7 @@ func crashingDaemon(dir, point string) error {
 	}
 	ctx, stop := context.WithTimeout(context.Background(), patience)
 	defer stop()
+	go saveLate(ctx, d, dir)
 	go func() {
 		defer stop()
 		for ctx.Err() == nil {
@@ -124,6 +125,9 @@ func atRest(d *daemon.Daemon) (bool, error) {
 			return false, nil
 		}
 	}
+	if busy, err := confirming(d); err != nil || busy {
+		return false, err
+	}
 	s, err := d.Status()
 	if err != nil {
 		return false, err
@@ -151,9 +155,13 @@ type crashSite struct {
 	docs   map[string][]byte // by file name
 }
 
-func newCrashSite(t *testing.T) *crashSite {
+func newCrashSite(t *testing.T, point string) *crashSite {
 	t.Helper()
 	o := sandbox.Default()
+	o.RegistryRate = -1
+	if strings.HasPrefix(point, "companion-") {
+		o.HoldBefore, o.HoldFor = "CONTROLEREN", time.Second // time for one that comes late
+	}
 	o.Timeline = sandbox.Timeline{Validate: 50 * time.Millisecond, Check: 100 * time.Millisecond, Approve: 100 * time.Millisecond}
 	s := &crashSite{dir: t.TempDir(), portal: sandbox.New(o), docs: map[string][]byte{}}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -171,17 +179,26 @@ func newCrashSite(t *testing.T) *crashSite {
 	s.docs["invalid.xml"] = request("GMW", "", "BRODAEMON-ONGELDIG")
 	s.docs["cut.xml"] = request("GMW", "", "cut")[:300]
 	inbox := filepath.Join(s.dir, "inbox")
+	registry := ""
+	if slices.Contains(confirmPoints, point) {
+		registry = fmt.Sprintf(`, registry_url: "http://%s"`, l.Addr())
+	}
+	write(t, filepath.Join(s.dir, "enrich"), []byte(sandbox.DefaultEnrichmentSecret), 0o600)
 	write(t, filepath.Join(s.dir, "secret"), []byte(sandbox.DefaultSecret), 0o600)
 	write(t, filepath.Join(s.dir, "config.yaml"), fmt.Appendf(nil, `data_dir: data
-portal: { url: "http://%s", requests_per_second: 1000 }
-tokens: [{ name: t, username: "%s", password_file: secret }]
-folders: [{ name: f, path: inbox, project: "%d", token: t, settle: 20ms, scan_interval: 50ms, incomplete_timeout: 100ms }]
+portal: { url: "http://%s", requests_per_second: 1000%s }
+tokens: [{ name: t, username: "%s", password_file: secret }, { name: e, username: "%s", password_file: enrich }]
+folders: [{ name: f, path: inbox, project: "%d", token: t, enrichment_token: e, settle: 20ms, scan_interval: 50ms, incomplete_timeout: 100ms }]
 retry: { first: 20ms, max: 200ms }
 follow: { first: 20ms, max: 100ms }
 status: { listen: "" }
-`, l.Addr(), sandbox.DefaultUsername, sandbox.DefaultProject), 0o600)
+`, l.Addr(), registry, sandbox.DefaultUsername, sandbox.DefaultEnrichmentUsername, sandbox.DefaultProject), 0o600)
 	if err := os.Mkdir(inbox, 0o755); err != nil {
 		t.Fatal(err)
+	}
+	write(t, filepath.Join(inbox, "another.xml.note.txt"), []byte("a note"), 0o644)
+	if strings.HasPrefix(point, "companion-") {
+		write(t, filepath.Join(s.dir, "late"), nil, 0o600)
 	}
 	for name, data := range s.docs {
 		write(t, filepath.Join(inbox, name), data, 0o644)
@@ -315,10 +332,12 @@ func (s *crashSite) check(t *testing.T, intended map[string]bool) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if open, _ := store.List(queue.Filter{Open: true}); len(spool) != len(open) {
+	if open, _ := store.List(queue.Filter{Open: true}); len(spool) != spoolFiles(open) {
 		t.Errorf("%d files in the spool for %d open documents: %v", len(spool), len(open), spool)
 	}
 	s.noLeftovers(t)
+	s.checkCompanions(t, items)
+	s.checkConfirmed(t, items)
 }
 
 // places says where the bytes of each document lie below the inbox.
@@ -358,6 +377,9 @@ func (s *crashSite) noLeftovers(t *testing.T) {
 		files, _ := filepath.Glob(filepath.Join(s.dir, "inbox", pattern))
 		for _, f := range files {
 			beside, _ := filepath.Glob(f + ".*")
+			beside = slices.DeleteFunc(beside, func(name string) bool {
+				return strings.HasSuffix(name, ".note.txt") || strings.Contains(name, ".attach.")
+			})
 			if len(beside) != 1 {
 				t.Errorf("beside %s lie %v", f, beside)
 			}
@@ -374,7 +396,7 @@ func (s *crashSite) noLeftovers(t *testing.T) {
 // tests them.
 var elsewhere = []string{
 	"archive.reserved", "archive.put-back", "archive.copied", "archive.original-taken", "archive.original-removed",
-	"archive.companion-moved", "archive.superseded", "archive.earlier-reason-gone",
+	"archive.superseded", "archive.earlier-reason-gone",
 }
 
 func TestCrashAtEveryPoint(t *testing.T) {
@@ -390,7 +412,7 @@ func TestCrashAtEveryPoint(t *testing.T) {
 			}
 			t.Run(fmt.Sprintf("%s/%d", point, round), func(t *testing.T) {
 				t.Parallel()
-				s := newCrashSite(t)
+				s := newCrashSite(t, point)
 				if code := s.run(t, fmt.Sprintf("%s:%d", point, nth)); code != crashCode && nth == 1 {
 					t.Fatalf("the daemon never came to %s", point)
 				}
