@@ -148,6 +148,7 @@ Try it without a token or a network:  brodaemon demo`,
 		newStatusCommand(g), newReloadCommand(g), newQueueCommand(g), newExportCommand(g),
 		newValidateCommand(g), newDeliverCommand(g), newFolderCommand(g), newTokenCommand(g), newDoctorCommand(g), newNotifyCommand(g), newVersionCommand(),
 		newProjectsCommand(g), newDeliveryCommand(g), newTransactionsCommand(g), newRegistrationsCommand(g),
+		newCheckPortalCommand(g),
 	)
 	root.InitDefaultCompletionCmd() // here, so that it too wants its subcommand
 	requireSubcommand(root)
