@@ -183,6 +183,12 @@ func printDetail(w io.Writer, d status.Detail) {
 	row("corrects", d.Previous)
 	row("size", fmt.Sprintf("%d bytes", d.Size))
 	row("sha256", d.SHA256)
+	for _, c := range d.Companions {
+		row("companion", strings.TrimSuffix(c.File+": "+c.Outcome+", "+c.Why, ", "))
+	}
+	if d.Confirmed {
+		row("confirmed", local(d.Times.Confirmed)+", found again in the public register")
+	}
 	row("filed", d.Filed)
 	row("with", d.Beside)
 	tw.Flush()

@@ -184,12 +184,12 @@ func TestCompanionTrouble(t *testing.T) {
 				s := newSite(t, withEnricher(e))
 				s.saveWith("put.xml", newWell("put"), s.mate("put.xml.note.txt", "hallo"))
 				s.pass(7 * time.Second)
-				it := s.want("put.xml", queue.Delivered, "")
+				s.want("put.xml", queue.Delivered, "")
 				if len(s.portal.deliveries()) != 1 || s.portal.count(portal.OpSubmit) != 1 {
 					t.Errorf("%d deliveries", len(s.portal.deliveries()))
 				}
 				s.pass(time.Minute)
-				it = s.item("put.xml")
+				it := s.item("put.xml")
 				if got := s.outcomes(it); !slices.Equal(got, []string{"put.xml.note.txt " + c.want}) {
 					t.Errorf("the receipt says %q, want %s", got, c.want)
 				}

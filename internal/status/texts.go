@@ -265,6 +265,12 @@ var texts = map[string][2]string{
 	"event.confirmed":        {"teruggevonden in het openbare register", "found again in the public register"},
 	"event.not-confirmed":    {"nog niet te zien in het openbare register", "not seen in the public register yet"},
 	"event.source-moved":     {"bestand hernoemd of opnieuw opgeslagen", "file renamed or saved again"},
+
+	// of companion files
+	"event.companion-taken":       {"meegestuurd bestand opgenomen", "companion file taken in"},
+	"event.companion-added":       {"toegevoegd aan de levering", "added to the delivery"},
+	"event.companion-maybe-added": {"misschien toegevoegd aan de levering", "perhaps added to the delivery"},
+	"event.companion-not-added":   {"niet toegevoegd aan de levering", "not added to the delivery"},
 }
 
 // translations are Dutch for what the daemon itself says in English, by its
