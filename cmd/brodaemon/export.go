@@ -165,6 +165,14 @@ var columns = []column{
 	{"submitted", func(r *status.Record) string { return cellTime(r.Times.Submitted) }},
 	{"settled", func(r *status.Record) string { return cellTime(r.Times.Settled) }},
 	{"filed", func(r *status.Record) string { return cellTime(r.Times.Filed) }},
+	{"confirmed", func(r *status.Record) string { return cellTime(r.Times.Confirmed) }},
+	{"companions", func(r *status.Record) string {
+		lines := make([]string, len(r.Companions))
+		for i, c := range r.Companions {
+			lines[i] = c.File + ": " + c.Outcome
+		}
+		return strings.Join(lines, "\n")
+	}},
 	{"errors", func(r *status.Record) string { return strings.Join(r.Errors, "\n") }},
 	{"ignoredErrors", func(r *status.Record) string { return strings.Join(r.IgnoredErrors, "\n") }},
 	{"duplicateOf", func(r *status.Record) string { return r.DuplicateOf }},

@@ -74,7 +74,7 @@ func notConfirmed(c *config.Config, store *queue.Store) ([]status.Condition, err
 	for _, f := range c.Folders {
 		n := 0
 		var first queue.Item
-		err := store.EachUnconfirmed(f.Name, 10000, func(it queue.Item) bool {
+		err := store.EachUnconfirmed(f.Name, 1000, func(it queue.Item) bool {
 			if it.Confirm.Misses >= missesTold {
 				if n == 0 || it.ID < first.ID {
 					first = it

@@ -119,6 +119,15 @@ func (w *Worker) confirmNext(ctx context.Context, f *folder) time.Time {
 		return next
 	}
 	it := items[0]
+	if !it.Confirm.Write && it.Portal != f.endpoint.Address {
+		// the folder's portal was changed since: another register knows this document
+		why := "it was delivered to " + it.Environment + ", and folder " + f.Name + " now has another portal and register"
+		if _, err := w.store.Apply(it.ID, queue.ConfirmPostponed(now, now.Add(confirmMax), why)); err != nil {
+			w.journal.notStored(&it, err)
+			return now.Add(w.policy.spread(w.policy.get().First))
+		}
+		return now
+	}
 	if !it.Confirm.Write {
 		ok, at := f.register.enter(now)
 		if !ok && at.IsZero() { // another folder finds out whether the services are back

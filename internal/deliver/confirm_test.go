@@ -323,3 +323,53 @@ func TestNothingToConfirm(t *testing.T) {
 		}
 	})
 }
+
+// When the folder's portal was changed, its register is another one: it is not
+// asked about what went to the portal before.
+func TestRegisterOfAnotherPortal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &fakeRegistry{answer: func(int, string) (registry.Object, error) { return registry.Object{}, notThere }}
+		s := newSite(t, withRegistry(r))
+		s.save("zwolle", "put.xml", newWell("put"))
+		s.pass(time.Minute)
+		asked := r.count()
+		s.opts.Endpoints = []Endpoint{{Address: "https://other", Environment: "production", Concurrency: 1}}
+		s.opts.Folders[0].Endpoint = "https://other"
+		if err := s.worker.Reconfigure(s.opts.Endpoints, s.opts.Folders, s.opts.Policy); err != nil {
+			t.Fatal(err)
+		}
+		s.pass(48 * time.Hour)
+		if r.count() != asked {
+			t.Errorf("asked %d times about what another portal got", r.count()-asked)
+		}
+		if it := s.wantConfirmed("put.xml", false); it.Confirm == nil {
+			t.Error("it is forgotten")
+		}
+	})
+}
+
+// A register that comes with a changed configuration is asked from then on, and
+// one that went is not.
+func TestRegisterComesAndGoes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &fakeRegistry{answer: func(int, string) (registry.Object, error) { return present, nil }}
+		s := newSite(t)
+		with := append([]Folder(nil), s.opts.Folders...)
+		with[0].Registry = r
+		if err := s.worker.Reconfigure(s.opts.Endpoints, with, s.opts.Policy); err != nil {
+			t.Fatal(err)
+		}
+		s.save("zwolle", "one.xml", newWell("one"))
+		s.pass(time.Minute)
+		s.wantConfirmed("one.xml", true)
+		if err := s.worker.Reconfigure(s.opts.Endpoints, s.opts.Folders, s.opts.Policy); err != nil {
+			t.Fatal(err)
+		}
+		s.save("zwolle", "two.xml", newWell("two"))
+		s.pass(time.Hour)
+		s.wantConfirmed("two.xml", false)
+		if r.count() != 1 {
+			t.Errorf("asked %d times, want once", r.count())
+		}
+	})
+}

@@ -17,6 +17,7 @@ import (
 type companion struct {
 	rel      string
 	document string // in lower case
+	exact    string // as the companion's name has it
 	sig      signature
 	since    time.Time // when we first saw this signature
 	done     bool      // the handler has answered for good
@@ -43,7 +44,8 @@ func (l *lister) companion(rel string, info fs.FileInfo, before time.Time) {
 	}
 	c := l.mates[rel]
 	if c == nil || !c.sig.same(sig) {
-		c = &companion{rel: rel, document: strings.ToLower(path.Join(path.Dir(rel), base)), sig: sig, since: time.Now()}
+		exact := path.Join(path.Dir(rel), base)
+		c = &companion{rel: rel, document: strings.ToLower(exact), exact: exact, sig: sig, since: time.Now()}
 		l.mates[rel] = c
 	}
 	l.scan.companions[rel] = companionSeen{c, c.document, before.Sub(c.since) >= l.opt.Settle}
@@ -88,7 +90,7 @@ func (w *worker) handOverCompanions(ctx context.Context, s *scan) {
 			if ctx.Err() != nil || time.Since(began) > limit {
 				return
 			}
-			if c.done {
+			if c.done || !w.travels(c, rel) {
 				continue
 			}
 			w.pulse.begin("read", c.rel, acceptFactor*w.opt.IOTimeout)
@@ -102,6 +104,11 @@ func (w *worker) handOverCompanions(ctx context.Context, s *scan) {
 			}
 		}
 	}
+}
+
+// travels says whether the companion goes with the document rel, whose name is alike but for upper and lower case: not if there is one of the very name.
+func (w *worker) travels(c *companion, rel string) bool {
+	return c.exact == rel || w.book.entries[c.exact] == nil
 }
 
 func (w *worker) companionArrival(c *companion) Arrival {

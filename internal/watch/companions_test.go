@@ -2,6 +2,7 @@ package watch
 
 import (
 	"context"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -133,4 +134,35 @@ func TestCompanionThatSettlesLater(t *testing.T) {
 			t.Errorf("state is %+v", state)
 		}
 	})
+}
+
+// Where upper and lower case differ, a companion goes with the document of its very name, and with one only.
+func TestCompanionOfTheVeryName(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, m := companionBench(t)
+		b.write("A.xml", "<a/>")
+		b.write("a.xml", "<b/>")
+		if len(b.entries()) != 2 {
+			t.Skip("SKIPPED: this file system does not tell upper and lower case apart")
+		}
+		b.write("a.xml.note.txt", "note")
+		b.start()
+		pass(time.Minute)
+		got := withCompanions(b)
+		slices.Sort(got)
+		if !slices.Equal(got, []string{"A.xml", "a.xml a.xml.note.txt"}) {
+			t.Errorf("handed over %q", got)
+		}
+		if got := m.take(); !slices.Equal(got, []string{"a.xml < a.xml.note.txt"}) {
+			t.Errorf("offered %q", got)
+		}
+	})
+}
+
+func (b *bench) entries() []os.DirEntry {
+	list, err := os.ReadDir(b.dir)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return list
 }

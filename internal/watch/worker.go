@@ -147,7 +147,9 @@ func (w *worker) handOver(ctx context.Context, s *scan) (rushed bool) {
 		w.pulse.begin("read", o.rel, acceptFactor*w.opt.IOTimeout)
 		a := w.arrival(o)
 		for _, c := range together[strings.ToLower(o.rel)] {
-			a.Companions = append(a.Companions, w.companionArrival(c))
+			if w.travels(c, o.rel) {
+				a.Companions = append(a.Companions, w.companionArrival(c))
+			}
 		}
 		d := w.opt.Accept(ctx, a)
 		w.book.decide(o, d, time.Now())
