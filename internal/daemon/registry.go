@@ -63,9 +63,13 @@ func (r registries) of(o Options, p config.Portal, metrics *status.Metrics) (del
 	return r[p.RegistryURL], nil
 }
 
-// missesTold is how often the public register did not show a document before
-// that is a condition: it may be a little behind.
-const missesTold = 3
+// missesTold and missedFor are how often, and how long after its outcome, the
+// public register did not show a document before that is a condition: it may be
+// a little behind, and people get a message of it.
+const (
+	missesTold = 3
+	missedFor  = time.Hour
+)
 
 // notConfirmed tells of delivered documents that the public register does not
 // show, folder by folder. It reads no more than a bounded number of them.
@@ -75,7 +79,7 @@ func notConfirmed(c *config.Config, store *queue.Store) ([]status.Condition, err
 		n := 0
 		var first queue.Item
 		err := store.EachUnconfirmed(f.Name, 1000, func(it queue.Item) bool {
-			if it.Confirm.Misses >= missesTold {
+			if it.Confirm.Misses >= missesTold && time.Since(it.Times.Settled) >= missedFor {
 				if n == 0 || it.ID < first.ID {
 					first = it
 				}
