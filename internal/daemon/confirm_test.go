@@ -22,10 +22,11 @@ func TestNotConfirmedIsACondition(t *testing.T) {
 	c.Folders = []config.Folder{{Name: "f", Project: "1255", Token: "t"}}
 	add := func(sha string, settled time.Time, more ...queue.Transition) {
 		t.Helper()
-		it, _, err := store.Add(settled, queue.Item{Folder: "f", File: sha + ".xml", SHA256: sha, BROID: "GMW000000000001"}, nil)
-		if err != nil {
-			t.Fatal(err)
+		added := store.AddAll(settled, []queue.Item{{Folder: "f", File: sha + ".xml", SHA256: sha, BROID: "GMW000000000001"}}, nil)[0]
+		if added.Err != nil {
+			t.Fatal(added.Err)
 		}
+		it := added.Item
 		at := settled
 		steps := append([]queue.Transition{
 			queue.DocumentValid(at, nil), queue.UploadOpened(at, queue.Upload{ID: 1, URL: "u"}), queue.DocumentAttached(at, queue.SourceDocument{}, "a.xml"),
