@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	_ "time/tzdata" // Windows has no time zones that Go reads, small Linux systems neither
 
 	"github.com/spf13/cobra"
 

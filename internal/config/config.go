@@ -304,8 +304,6 @@ func (c *Config) Unused() []string {
 		at := fmt.Sprintf("folders[%d]", i)
 		note(at+".portal.registry_url", f.Portal.RegistryURL != c.Common.RegistryURL && f.Portal.RegistryURL != f.Portal.defaultRegistry())
 	}
-	note("log.max_age", c.Log.MaxAge != d.Log.MaxAge)
-	note("log.max_size", c.Log.MaxSize != d.Log.MaxSize)
 	note("retention.done", c.Retention.Done != d.Retention.Done)
 	note("retention.history", c.Retention.History != d.Retention.History)
 	return fields

@@ -132,8 +132,9 @@ type Worker struct {
 
 	setup atomic.Pointer[setup]
 
-	wake chan struct{} // 1-buffered
-	turn int           // which folder is asked first next time; only Run's goroutine
+	wake  chan struct{} // 1-buffered
+	turns atomic.Uint64 // looks at the queue, for Alive
+	turn  int           // which folder is asked first next time; only Run's goroutine
 
 	mu     sync.Mutex
 	busy   map[queue.ID]bool // being worked on
@@ -229,6 +230,7 @@ func (w *Worker) Run(ctx context.Context) error {
 			}
 		}
 		next, err := w.dispatch(ctx, calls)
+		w.turns.Add(1)
 		if err != nil {
 			// the queue can't be read: nothing else can be done than to try again
 			w.journal.queueTrouble(err)

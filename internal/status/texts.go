@@ -292,6 +292,8 @@ var translations = map[string]string{
 	"condition.environment-changed":   "Map {subject} levert nu aan een ander portaal ({detail}), maar heeft nog documenten onderweg naar het vorige",
 	"condition.folder-not-configured": "Documenten die wachten van map {subject}, die niet meer in de configuratie staat: {n}",
 	"condition.delivery-slow":         "Leveringen die al lang geen uitslag hebben: {n}; de oudste is {subject} ({detail})",
+	"condition.crashed":               "brodaemon is op {subject} gecrasht en opnieuw gestart: {detail}",
+	"hint.crashed":                    "Er is niets verloren. Meld het, met het bestand crash-….log uit de gegevensmap, en zet dat bestand daarna ergens anders neer.",
 	"hint.folder-offline":             "Wat er al is opgenomen gaat door; de rest wacht veilig in de map.",
 	"hint.portal-down":                "Documenten wachten; het wordt vanzelf opnieuw geprobeerd.",
 	"hint.token-paused":               "Controleer in het portaal het token, het project en de machtiging, en laat daarna alles wat wacht opnieuw proberen.",
