@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -41,7 +42,7 @@ func newLogging(c *config.Config, w io.Writer, files bool) (*logging, error) {
 	if files {
 		encoder := newEncoder(c.Log, true)
 		l.files = logfile.New(logfile.Options{
-			Dir: filepath.Join(c.DataDir, "logs"), MaxAge: c.Log.MaxAge, MaxSize: int64(c.Log.MaxSize), Missing: missingLine(encoder),
+			Dir: logFolder(c), MaxAge: c.Log.MaxAge, MaxSize: int64(c.Log.MaxSize), Missing: missingLine(encoder),
 		})
 		cores = append(cores, zapcore.NewCore(encoder, l.files, level))
 	}
@@ -55,6 +56,15 @@ func (l *logging) setLevel(c config.Log) error {
 		l.level.SetLevel(wanted)
 	}
 	return err
+}
+
+// logFolder is where log files go: the place that systemd made for them
+// (LogsDirectory=), else the data folder.
+func logFolder(c *config.Config) string {
+	if dir, _, _ := strings.Cut(os.Getenv("LOGS_DIRECTORY"), ":"); dir != "" {
+		return dir
+	}
+	return filepath.Join(c.DataDir, "logs")
 }
 
 // newEncoder makes lines in the configured format. A journal keeps the times of
