@@ -126,7 +126,8 @@ func unitFor(o Options) string {
 	if u, err := user.Lookup(o.User); err == nil {
 		group = u.Gid
 	}
-	text := strings.Replace(Unit, "ExecStart=/usr/bin/brodaemon run\n", "ExecStart="+run+" run\n", 1)
+	text := strings.NewReplacer("ExecStart=/usr/bin/brodaemon run\n", "ExecStart="+run+" run\n",
+		"ExecReload=/usr/bin/brodaemon reload\n", "ExecReload="+run+" reload\n").Replace(Unit)
 	return strings.Replace(text, "User=brodaemon\nGroup=brodaemon\n", "User="+o.User+"\nGroup="+group+"\n", 1)
 }
 
