@@ -138,7 +138,7 @@ Try it without a token or a network:  brodaemon demo`,
 		newRunCommand(g), newDemoCommand(), newSandboxCommand(),
 		newStatusCommand(g), newReloadCommand(g), newQueueCommand(g), newExportCommand(g),
 		newValidateCommand(g), newDeliverCommand(g), newFolderCommand(g), newNotifyCommand(g), newVersionCommand(),
-		newServiceCommand(g), newManualCommand(),
+		newServiceCommand(g), newBackupCommand(g), newManualCommand(),
 	)
 	root.InitDefaultCompletionCmd() // here, so that it too wants its subcommand
 	requireSubcommand(root)

@@ -76,6 +76,7 @@ type Daemon struct {
 	tell       func(e event.Event, text string)
 	supervisor Supervisor
 
+	backing    sync.Mutex // held while a backup is made
 	mu         sync.Mutex
 	cleanups   []cleanup
 	committing chan struct{} // closed when the trial commit under way is done; nil: none is
@@ -135,6 +136,9 @@ func New(o Options) (d *Daemon, err error) {
 		return d, startError(err)
 	}
 	d.onClose("queue", d.store.Close)
+	if err := holdCopied(d.store, o.Logger); err != nil {
+		return d, startError(err)
+	}
 
 	spool, err := queue.OpenSpool(o.Config.DataDir)
 	if err != nil {
