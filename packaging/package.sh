@@ -6,7 +6,7 @@
 #
 # What it makes depends on the commit and the Go version alone: times are the
 # commit's. VERSION=1.2.3 names a release; otherwise the last tag names it, or, where
-# there is none, 0.0.N with N commits.
+# there is none, 0.0.N with N commits. TARGETS="linux/amd64 windows/amd64" makes less.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 tools=${TOOLS:-$PWD/.tools}
@@ -26,8 +26,7 @@ version() {
 }
 export VERSION=${VERSION:-$(version)}
 export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
-SOURCE_DATE=$(date -u -d "@$SOURCE_DATE_EPOCH" +%Y-%m-%dT%H:%M:%SZ)
-export SOURCE_DATE
+SOURCE_DATE=$(date -u -d "@$SOURCE_DATE_EPOCH" +%Y-%m-%d)
 numbers=$(grep -oE '^[0-9]+\.[0-9]+\.[0-9]+' <<<"$VERSION") # of Windows: three numbers
 echo "version $VERSION, times of $SOURCE_DATE"
 
@@ -43,7 +42,7 @@ trap 'rm -f cmd/brodaemon/rsrc_windows_amd64.syso' EXIT
 	--product-version "$numbers.0" --file-version "$numbers.0" --product-name brodaemon \
 	--file-description "Delivers BRO source documents to the Bronhouderportaal" --original-filename brodaemon.exe
 
-for target in linux/amd64 linux/arm64 windows/amd64; do
+for target in ${TARGETS:-linux/amd64 linux/arm64 windows/amd64}; do
 	os=${target%/*} arch=${target#*/}
 	stage=$work/$os-$arch
 	mkdir -p "$stage"
@@ -56,20 +55,24 @@ for target in linux/amd64 linux/arm64 windows/amd64; do
 done
 
 manual=$work/manual
-go run ./cmd/brodaemon manual "$manual" --date "${SOURCE_DATE%T*}"
+go run ./cmd/brodaemon manual "$manual" --date "$SOURCE_DATE"
 mkdir -p "$manual/man1gz"
 for page in "$manual"/man1/*; do
 	gzip -9n <"$page" >"$manual/man1gz/$(basename "$page").gz"
 done
+shared=$work/shared
+mkdir -p "$shared"
+cp -r README.md CHANGELOG.md config.example.yaml docs internal/service/brodaemon.service packaging/credentials.conf "$shared/"
 find "$work" -exec touch -d "@$SOURCE_DATE_EPOCH" {} +
 
 for arch in amd64 arm64; do
+	[ -d "$work/linux-$arch" ] || continue # TARGETS left it out
 	for kind in deb rpm; do
-		ARCH=$arch STAGE=$work/linux-$arch MANUAL=$manual "$tools/nfpm" package --config packaging/nfpm.yaml --packager "$kind" --target "$out/" >/dev/null
+		ARCH=$arch STAGE=$work/linux-$arch MANUAL=$manual SHARED=$shared "$tools/nfpm" package --config packaging/nfpm.yaml --packager "$kind" --target "$out/"
 	done
 	tree=$work/brodaemon-$VERSION-linux-$arch
 	mkdir -p "$tree"
-	cp -r "$work/linux-$arch"/{brodaemon,licences.txt,sbom.cdx.json} "$manual/man1" "$manual/completions" README.md CHANGELOG.md config.example.yaml docs internal/service/brodaemon.service packaging/credentials.conf "$tree/"
+	cp -r "$work/linux-$arch"/{brodaemon,licences.txt,sbom.cdx.json} "$manual/man1" "$manual/completions" "$shared"/* "$tree/"
 	tar -C "$work" --sort=name --mtime="@$SOURCE_DATE_EPOCH" --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX -cf - "$(basename "$tree")" |
 		gzip -9n >"$out/$(basename "$tree").tar.gz"
 done
