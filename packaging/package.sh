@@ -85,11 +85,10 @@ go run ./packaging/gen zip "$windows" "$out/$(basename "$windows").zip"
 printf '[InternetShortcut]\r\nURL=http://127.0.0.1:8480/\r\n' >"$work/status.url"
 go run ./packaging/gen windows-config config.example.yaml "$work/config.yaml"
 find "$work" -exec touch -d "@$SOURCE_DATE_EPOCH" {} +
-if command -v wixl >/dev/null; then
-	wixl --arch x64 -D Version="$numbers" -D Stage="$work" -D Program="$work/windows-amd64" -D Docs="$PWD" \
-		-D ProductCode="$(go run ./packaging/gen guid "brodaemon $VERSION")" -o "$out/brodaemon-$VERSION-x64.msi" packaging/brodaemon.wxs
+if command -v wixl >/dev/null && command -v msibuild >/dev/null; then
+	packaging/msi.sh "$work" "$VERSION" "$out/brodaemon-$VERSION-x64.msi"
 else
-	echo "NOT MADE: the MSI, which needs wixl (apt-get install wixl)" >&2
+	echo "NOT MADE: the MSI, which needs wixl and msibuild (apt-get install wixl msitools)" >&2
 	[ -n "${ALLOW_NO_MSI:-}" ] || exit 1
 fi
 
