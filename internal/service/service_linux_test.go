@@ -13,7 +13,7 @@ func TestUnitForThisProgram(t *testing.T) {
 	got := unitFor(Options{Executable: "/opt/bro daemon/brodaemon", ConfigFile: "/etc/100%/config.yaml", User: "nobody"})
 	for _, want := range []string{
 		"\nExecStart=\"/opt/bro daemon/brodaemon\" --config /etc/100%%/config.yaml run\n",
-		"\nUser=nobody\n", "\nType=notify\n", "\nRestartPreventExitStatus=2 78\n",
+		"\nUser=nobody\n", "\nType=notify\n", "\nRestartPreventExitStatus=78\n",
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("the unit lacks %q", want)
