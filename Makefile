@@ -4,10 +4,10 @@ FUZZTIME ?= 20s
 TOOLS := $(CURDIR)/.tools
 STATICCHECK := $(TOOLS)/staticcheck
 
-.PHONY: help build test race lint fuzz faults model crash powercut cross demo bench clean
+.PHONY: help build test race lint fuzz faults model crash powercut cross demo bench packages test-packages clean
 
 help: ## this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## the program, for this machine
 	CGO_ENABLED=0 $(GO) build -trimpath -o brodaemon ./cmd/brodaemon
@@ -63,6 +63,15 @@ demo: ## the demo, to its end
 
 bench: ## speed, fsyncs and memory against the in-process sandbox; see docs/performance.md
 	$(GO) run ./internal/bench
+
+packages: $(TOOLS)/nfpm $(TOOLS)/go-winres ## deb, rpm, MSI, zip, tar.gz, SBOM and checksums in dist/packages (needs wixl)
+	TOOLS=$(TOOLS) packaging/package.sh
+
+$(TOOLS)/nfpm: # newer ones need a module that proxies refuse
+	GOBIN=$(TOOLS) $(GO) install github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.0
+
+$(TOOLS)/go-winres:
+	GOBIN=$(TOOLS) $(GO) install github.com/tc-hib/go-winres@v0.3.3
 
 clean: ## remove what the other targets made
 	rm -rf brodaemon brodaemon.exe dist .tools

@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	_ "time/tzdata" // Windows has no time zones that Go reads, small Linux systems neither
 
 	"github.com/spf13/cobra"
 
@@ -148,7 +149,7 @@ Try it without a token or a network:  brodaemon demo`,
 		newStatusCommand(g), newReloadCommand(g), newQueueCommand(g), newExportCommand(g),
 		newValidateCommand(g), newDeliverCommand(g), newFolderCommand(g), newTokenCommand(g), newDoctorCommand(g), newNotifyCommand(g), newVersionCommand(),
 		newProjectsCommand(g), newDeliveryCommand(g), newTransactionsCommand(g), newRegistrationsCommand(g),
-		newCheckPortalCommand(g),
+		newCheckPortalCommand(g), newServiceCommand(g), newBackupCommand(g), newManualCommand(),
 	)
 	root.InitDefaultCompletionCmd() // here, so that it too wants its subcommand
 	requireSubcommand(root)

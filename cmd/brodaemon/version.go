@@ -9,9 +9,9 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// version is set by release builds (-ldflags "-X main.version=…"); otherwise
-// the version control stamp of the build tells what this is.
-var version string
+// version and revision are set by release builds (-ldflags "-X main.version=…");
+// otherwise the version control stamp of the build tells what this is.
+var version, revision string
 
 type versionInfo struct {
 	Version  string `json:"version"`
@@ -22,7 +22,7 @@ type versionInfo struct {
 }
 
 func readVersion() versionInfo {
-	v := versionInfo{Version: version, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
+	v := versionInfo{Version: version, Revision: revision, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, s := range info.Settings {
 			switch s.Key {

@@ -303,8 +303,6 @@ func (c *Config) Unused() []string {
 			fields = append(fields, field)
 		}
 	}
-	note("log.max_age", c.Log.MaxAge != d.Log.MaxAge)
-	note("log.max_size", c.Log.MaxSize != d.Log.MaxSize)
 	note("retention.done", c.Retention.Done != d.Retention.Done)
 	note("retention.history", c.Retention.History != d.Retention.History)
 	return fields

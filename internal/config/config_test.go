@@ -245,7 +245,7 @@ notify:
 log: { max_age: 30d, max_size: 2GB }
 retention: { done: 1, history: 2 }
 `)
-	want := []string{"log.max_age", "log.max_size", "retention.done", "retention.history"}
+	want := []string{"retention.done", "retention.history"}
 	if got := c.Unused(); !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %v\nwant %v", got, want)
 	}

@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"flag"
 	"fmt"
@@ -362,11 +360,6 @@ func (s *crashSite) places(t *testing.T) map[string][]string {
 		t.Fatal(err)
 	}
 	return places
-}
-
-func hashOf(data []byte) string {
-	sum := sha256.Sum256(data)
-	return hex.EncodeToString(sum[:])
 }
 
 // noLeftovers: each document in done/ and failed/ has exactly its companion, and

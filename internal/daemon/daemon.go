@@ -31,6 +31,7 @@ import (
 	"brodaemon/internal/config"
 	"brodaemon/internal/control"
 	"brodaemon/internal/deliver"
+	"brodaemon/internal/event"
 	"brodaemon/internal/queue"
 	"brodaemon/internal/status"
 )
@@ -48,6 +49,10 @@ type Options struct {
 	Transport func(config.Portal) (http.RoundTripper, error)
 	// Changed is told of every change of an item, after it is on disk. It must be quick.
 	Changed func(before, after *queue.Item)
+	// Event is told of what monitoring may want to know. nil = nothing.
+	Event func(e event.Event, text string)
+	// Supervisor is the service manager; nil = none.
+	Supervisor Supervisor
 	// Crash is called at every named crash point, for tests. nil = nothing.
 	Crash func(point string)
 	// Policy replaces the retry and follow times of the configuration, for measurements.
@@ -73,8 +78,13 @@ type Daemon struct {
 	running   *errgroup.Group             // nil before Run and after its end
 	runs      context.Context             // ends when the daemon stops
 
-	mu       sync.Mutex
-	cleanups []cleanup
+	tell       func(e event.Event, text string)
+	supervisor Supervisor
+
+	backing    sync.Mutex // held while a backup is made
+	mu         sync.Mutex
+	cleanups   []cleanup
+	committing chan struct{} // closed when the trial commit under way is done; nil: none is
 }
 
 // arrangement is a configuration and what was made of it. It is never changed, only replaced.
@@ -113,6 +123,10 @@ func New(o Options) (d *Daemon, err error) {
 		o.Logger = zap.NewNop()
 	}
 	d = &Daemon{options: o, version: o.Version, log: o.Logger, started: time.Now(), space: newSpace(o.Config.DataDir), metrics: status.NewMetrics()}
+	d.supervisor, d.tell = o.Supervisor, o.Event
+	if d.tell == nil {
+		d.tell = func(event.Event, string) {}
+	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, d.Close())
@@ -134,6 +148,9 @@ func New(o Options) (d *Daemon, err error) {
 		return d, startError(err)
 	}
 	d.onClose("queue", d.store.Close)
+	if err := holdCopied(d.store, o.Logger); err != nil {
+		return d, startError(err)
+	}
 
 	spool, err := queue.OpenSpool(o.Config.DataDir)
 	if err != nil {
@@ -281,8 +298,13 @@ func (d *Daemon) Run(ctx context.Context) error {
 	g.Go(func() error { return control.Serve(ctx, d.control, d.controlHandler()) })
 	d.startPage(now.page)
 	d.startTeller(now.teller)
+	g.Go(func() error { return d.watchConditions(ctx) })
+	if d.supervisor != nil {
+		g.Go(func() error { return d.supervise(ctx) })
+	}
 	d.reloading.Unlock()
 
+	d.tell(event.Started, fmt.Sprintf("version %s; data folder %s; status page %s", d.version, now.config.DataDir, d.PageAddress()))
 	<-ctx.Done()
 	d.reloading.Lock() // a reload in hand ends first, and none begins any more
 	d.running = nil
@@ -290,9 +312,11 @@ func (d *Daemon) Run(ctx context.Context) error {
 	err := g.Wait()
 	if err != nil {
 		d.log.Error("stopped by itself", zap.Error(err))
+		d.tell(event.Failed, err.Error())
 		return err
 	}
 	d.log.Info("stopped")
+	d.tell(event.Stopped, "asked to stop; what was under way goes on at the next start")
 	return nil
 }
 

@@ -7,11 +7,13 @@ import (
 	"net/http"
 	"reflect"
 	"slices"
+	"strings"
 
 	"go.uber.org/zap"
 
 	"brodaemon/internal/config"
 	"brodaemon/internal/deliver"
+	"brodaemon/internal/event"
 	"brodaemon/internal/status"
 )
 
@@ -32,6 +34,10 @@ func (d *Daemon) Reload(context.Context) ([]string, error) {
 	if d.options.Load == nil || d.running == nil {
 		return nil, ErrCannotReload
 	}
+	if d.supervisor != nil {
+		d.supervisor.Reloading()
+		defer func() { d.supervisor.Ready(d.summary()) }()
+	}
 	old := d.config()
 	next, err := d.options.Load()
 	if err == nil {
@@ -42,10 +48,12 @@ func (d *Daemon) Reload(context.Context) ([]string, error) {
 	}
 	if err != nil {
 		d.log.Error("the changed configuration is refused; the old one stays in force", zap.Error(err))
+		d.tell(event.NotReloaded, err.Error())
 		return nil, err
 	}
 	changes := changed(old, next)
 	d.log.Info("configuration taken over", zap.Strings("changes", changes))
+	d.tell(event.Reloaded, fmt.Sprintf("the configuration %s is in force: %s", next.File, strings.Join(changes, "; ")))
 	return changes, nil
 }
 

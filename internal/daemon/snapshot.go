@@ -190,7 +190,7 @@ func (d *Daemon) conditions(s *status.Snapshot) []status.Condition {
 			N: len(d.strays), Detail: d.strays[0],
 		})
 	}
-	return all
+	return append(all, crashCondition(d.config().DataDir)...)
 }
 
 // queueConditions are those that the queue alone tells.

@@ -210,6 +210,7 @@ func initMarker(store *queue.Store, f config.Folder, memory queue.FolderMemory) 
 func (d *Daemon) controlHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/", status.API(d, d.worker))
+	mux.HandleFunc("GET /api/v1/backup", d.serveBackup)
 	mux.HandleFunc("POST /api/v1/folders/{name}/marker", func(w http.ResponseWriter, r *http.Request) {
 		f := d.watcher(r.PathValue("name"))
 		if f == nil {

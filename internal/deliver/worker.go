@@ -164,6 +164,7 @@ type Worker struct {
 
 	wake    chan struct{} // 1-buffered
 	refused chan struct{} // 1-buffered: a token was refused
+	turns   atomic.Uint64 // looks at the queue, for Alive
 	turn    int           // which folder is asked first next time; only Run's goroutine
 
 	mu       sync.Mutex
@@ -273,6 +274,7 @@ func (w *Worker) Run(ctx context.Context) error {
 			}
 		}
 		next, err := w.dispatch(ctx, calls)
+		w.turns.Add(1)
 		if err != nil {
 			// the queue can't be read: nothing else can be done than to try again
 			w.journal.queueTrouble(err)

@@ -353,6 +353,19 @@ func HeldBack(at time.Time) Transition {
 		}}
 }
 
+// PutBack: the queue is a copy of an earlier moment, so the document may have
+// been submitted since; a person has to look.
+func PutBack(at, copied time.Time) Transition {
+	why := "this queue was put back from a copy of " + copied.UTC().Format(time.RFC3339) +
+		"; look in done/ and in the portal whether the document was delivered since, then release or cancel it"
+	return Transition{name: "held", from: []State{Queued, Validated, Opened, Attached}, at: at, note: why, guard: noIntent,
+		apply: func(it *Item) {
+			if it.Hold == "" {
+				it.Hold, it.HoldReason, it.NextAttempt = HoldPerson, why, time.Time{}
+			}
+		}}
+}
+
 // Released: a person lets it go.
 func Released(at time.Time) Transition {
 	return Transition{name: "released", from: underWay, at: at,

@@ -308,6 +308,8 @@ var translations = map[string]string{
 	"condition.delivery-slow":         "Leveringen die al lang geen uitslag hebben: {n}; de oudste is {subject} ({detail})",
 	"hint.disk-full":                  "Maak ruimte op die schijf. De documenten wachten veilig in hun map en worden vanzelf opgenomen zodra er ruimte is.",
 	"condition.not-confirmed":         "Aangeleverde documenten van map {subject} die nog niet in het openbare register te zien zijn: {n}, als eerste {detail}",
+	"condition.crashed":               "brodaemon is op {subject} gecrasht en opnieuw gestart: {detail}",
+	"hint.crashed":                    "Er is niets verloren. Meld het, met het bestand crash-….log uit de gegevensmap, en zet dat bestand daarna ergens anders neer.",
 	"hint.folder-offline":             "Wat er al is opgenomen gaat door; de rest wacht veilig in de map.",
 	"hint.portal-down":                "Documenten wachten; het wordt vanzelf opnieuw geprobeerd.",
 	"hint.token-paused":               "Controleer in het portaal het token, het project en de machtiging, en laat daarna alles wat wacht opnieuw proberen.",

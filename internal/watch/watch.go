@@ -97,6 +97,7 @@ type Folder struct {
 	include []string // lower case
 	log     *zap.Logger
 	pulse   pulse
+	life    life
 
 	hint chan struct{} // something happened under the folder: scan when it has calmed down
 	soon chan struct{} // scan at once
@@ -206,8 +207,10 @@ func (f *Folder) Run(ctx context.Context) error {
 	watchdog := time.NewTicker(max(f.opt.IOTimeout/4, time.Millisecond))
 	defer watchdog.Stop()
 	for {
+		f.life.turn()
 		select {
 		case <-ctx.Done():
+			f.life.end()
 			f.part(w)
 			return nil
 		case s := <-w.reports:

@@ -104,6 +104,8 @@ func (w *worker) wait(ctx context.Context, next, earliest time.Time) bool {
 		}
 		return time.Until(t)
 	}
+	w.life.rest(time.Now().Add(later(next)))
+	defer w.life.rest(time.Time{})
 	timer := time.NewTimer(later(next))
 	defer timer.Stop()
 	var first time.Time

@@ -1,0 +1,195 @@
+#!/usr/bin/env bash
+# Installs the deb in a machine of its own (systemd-nspawn) and lives its life there:
+# install, ready, deliver, kill -9, faulty configuration, reload, credential, hang and
+# watchdog, crash, upgrade, backup, removal, purge. Needs root and Debian; makes what
+# it needs with debootstrap. Use: packaging/test/systemd.sh, after make packages.
+# ROOTFS=DIR uses a prepared root file system (bookworm with systemd) as the base.
+. "$(dirname "$0")/lib.sh"
+[ "$(id -u)" = 0 ] || skip "a machine of its own needs root"
+mkdir -p "$work"
+need systemd-container debootstrap systemd
+deb=$(ls "$root"/dist/packages/*amd64.deb 2>/dev/null | head -1 || true)
+[ -n "$deb" ] || fail "no deb in dist/packages: run make packages first"
+
+base=${ROOTFS:-$work/bookworm}
+if [ ! -x "$base/usr/lib/systemd/systemd" ]; then
+	debootstrap --variant=minbase --include=systemd,systemd-sysv,dbus,procps,ca-certificates bookworm "$base" "$(mirror | head -1)" >"$work/debootstrap.log" 2>&1 ||
+		skip "debootstrap failed: $(tail -1 "$work/debootstrap.log")"
+fi
+machine=$work/machine-$$
+cp -a "$base" "$machine"
+nspawn=
+finish() {
+	local rc=$?
+	if [ -n "${leader:-}" ] && [ $rc != 0 ]; then
+		m journalctl --no-pager -n 60 -u brodaemon -u portal 2>/dev/null || true
+	fi
+	[ -z "${leader:-}" ] || kill -KILL "$leader" 2>/dev/null || true
+	[ -z "$nspawn" ] || wait "$nspawn" 2>/dev/null || true
+	rm -rf --one-file-system "$machine"
+	exit $rc
+}
+trap finish EXIT
+
+CGO_ENABLED=0 GOFLAGS=-buildvcs=false go build -trimpath -tags testhooks -ldflags "-X main.version=hooks" -o "$machine/root/brodaemon-hooks" ./cmd/brodaemon
+cp "$deb" "$machine/root/old.deb"
+mkdir -p "$work/newer"
+(
+	export VERSION=99.0.0 ARCH=amd64 STAGE=$root/dist/work/linux-amd64 MANUAL=$root/dist/work/manual SHARED=$root/dist/work/shared
+	"${TOOLS:-$root/.tools}/nfpm" package --config packaging/nfpm.yaml --packager deb --target "$work/newer/" >/dev/null
+)
+cp "$work"/newer/*amd64.deb "$machine/root/new.deb"
+
+systemd-nspawn -q -b -D "$machine" --private-network --register=no --keep-unit --machine="brodaemon-$$" --console=pipe </dev/null >"$work/console.log" 2>&1 &
+nspawn=$!
+find_leader() { leader=$(pgrep -P "$nspawn" | head -1) && [ -n "$leader" ]; }
+until_true 20 "the machine is started" find_leader
+m() { nsenter -t "$leader" -a -- "$@"; }
+booted() { m systemctl is-system-running | grep -qE 'running|degraded'; }
+until_true 90 "its systemd is up" booted
+
+# install: there, and not running
+m dpkg -i /root/old.deb >"$work/dpkg.log" 2>&1 || fail "dpkg -i: $(cat "$work/dpkg.log")"
+[ "$(m systemctl is-active brodaemon || true)" = inactive ] || fail "it runs before it is configured"
+m getent passwd brodaemon >/dev/null || fail "no account"
+[ "$(m stat -c '%U:%G %a' /etc/brodaemon/config.yaml)" = "root:brodaemon 640" ] || fail "mode of the configuration: $(m stat -c '%U:%G %a' /etc/brodaemon/config.yaml)"
+ok "installed, with an account of its own, and not started"
+m systemd-analyze verify --man=no /usr/lib/systemd/system/brodaemon.service 2>&1 | grep brodaemon.service && fail "systemd-analyze verify has remarks"
+exposure=$(m systemd-analyze security --offline=yes --threshold=20 /usr/lib/systemd/system/brodaemon.service | tail -1) || fail "exposure: $exposure"
+ok "systemd-analyze verify and security:${exposure#*:}"
+m man -w brodaemon >/dev/null 2>&1 || [ -e "$machine/usr/share/man/man1/brodaemon.1.gz" ] || fail "no manual page"
+
+# a portal, a folder, a configuration
+secret=$(printf 'x%.0s' {1..64})
+m sh -c "printf %s $secret >/etc/brodaemon/office.secret; chown brodaemon: /etc/brodaemon/office.secret; chmod 600 /etc/brodaemon/office.secret
+	mkdir -p /srv/bro/office /mnt/late /etc/brodaemon/credentials; chown brodaemon: /srv/bro/office
+	printf %s $secret >/etc/brodaemon/credentials/office; chmod 600 /etc/brodaemon/credentials/office; cp /etc/brodaemon/credentials/office /root/portal.secret"
+m systemd-run -q --unit=portal /usr/bin/brodaemon sandbox --username u --password-file /root/portal.secret --set timeline=instant
+config() { # EXTRA-FOLDER-LINES PASSWORD-FILE
+	cat >"$machine/etc/brodaemon/config.yaml" <<YAML
+portal: { url: "http://127.0.0.1:8790" }
+tokens: [{ name: office, username: u, password_file: "$2" }]
+folders:
+  - { name: office, path: /srv/bro/office, project: "1255", token: office, settle: 300ms, scan_interval: 1s }
+$1
+retry: { first: 1s, max: 2s }
+follow: { first: 200ms, max: 1s }
+YAML
+}
+config "" /etc/brodaemon/office.secret
+m systemctl enable -q --now brodaemon || fail "start: $(m journalctl -u brodaemon -n 20 --no-pager)"
+m systemctl show -P StatusText brodaemon | grep -q '^watches 1 folder' || fail "ready, but: $(m systemctl show -P StatusText brodaemon)"
+ok "ready means: $(m systemctl show -P StatusText brodaemon)"
+deliver() { # FOLDER NAME
+	document "$machine$1/$2" "$2-$RANDOM$RANDOM"
+	until_true 60 "$2 is delivered from $1" filed "$machine$1" "$2"
+}
+deliver /srv/bro/office one.xml
+m brodaemon status >/dev/null || fail "status as root"
+m journalctl -u brodaemon -o cat --no-pager | grep -q '"event": 100' || fail "no event 100 in the journal"
+[ "$(m journalctl -u brodaemon -p err --no-pager -o cat | wc -l)" = 0 ] || fail "errors in the journal: $(m journalctl -u brodaemon -p err -o cat)"
+m journalctl -u brodaemon -o cat --no-pager | grep -q '^<' && fail "priorities are not understood by the journal"
+m journalctl -u brodaemon --no-pager | grep -q "$secret" && fail "the secret is in the journal"
+ok "the journal has the events, with priorities, and no secret"
+
+# killed outright
+restarts() { m systemctl show -P NRestarts brodaemon; }
+more_restarts() { [ "$(restarts)" -gt "$1" ] && [ "$(m systemctl is-active brodaemon)" = active ]; }
+m mkdir -p /run/systemd/system/brodaemon.service.d
+m sh -c 'printf "[Service]\nRestartSec=1\n" >/run/systemd/system/brodaemon.service.d/quick.conf; systemctl daemon-reload'
+before=$(restarts)
+m systemctl kill -s KILL brodaemon
+until_true 30 "killed with SIGKILL, it is started again" more_restarts "$before"
+deliver /srv/bro/office two.xml
+
+# a share that is mounted after the start, and a reload
+config "  - { name: late, path: /mnt/late/inbox, project: '1255', token: office, settle: 300ms, scan_interval: 1s }" /etc/brodaemon/office.secret
+pid=$(m systemctl show -P MainPID brodaemon)
+m systemctl reload brodaemon || fail "reload"
+m mount -t tmpfs tmpfs /mnt/late
+m sh -c 'mkdir /mnt/late/inbox; chown brodaemon: /mnt/late/inbox'
+late() { m sh -c "ls /mnt/late/inbox/done/*/late.xml.receipt.json"; }
+document "$work/late.xml" "late-$RANDOM$RANDOM"
+m sh -c 'cat >/mnt/late/inbox/late.part && chown brodaemon: /mnt/late/inbox/late.part && mv /mnt/late/inbox/late.part /mnt/late/inbox/late.xml' <"$work/late.xml"
+until_true 60 "after a reload a share that was mounted late is served" late
+[ "$(m systemctl show -P MainPID brodaemon)" = "$pid" ] || fail "the reload was a restart"
+echo "nonsense: 1" >>"$machine/etc/brodaemon/config.yaml"
+m systemctl reload brodaemon 2>/dev/null && fail "a faulty configuration was taken over"
+[ "$(m systemctl is-active brodaemon)" = active ] || fail "a faulty configuration ended the service"
+ok "a faulty configuration is refused at a reload, and the service works on"
+
+# and at a start it is not tried over and over
+before=$(restarts)
+m systemctl restart brodaemon 2>/dev/null && fail "a faulty configuration starts"
+sleep 3 # longer than RestartSec: what must not happen
+[ "$(m systemctl show -P ExecMainStatus brodaemon)" = 78 ] || fail "exit status $(m systemctl show -P ExecMainStatus brodaemon)"
+[ "$(m systemctl is-active brodaemon || true)" = failed ] || fail "it is $(m systemctl is-active brodaemon)"
+ok "a faulty configuration ends with 78 and is not tried again"
+
+# the secret as a credential
+config "" ""
+m mkdir -p /etc/systemd/system/brodaemon.service.d
+m sh -c 'printf "[Service]\nLoadCredential=brodaemon.office:/etc/brodaemon/credentials/office\n" >/etc/systemd/system/brodaemon.service.d/credentials.conf; rm /etc/brodaemon/office.secret; systemctl daemon-reload; systemctl restart brodaemon'
+deliver /srv/bro/office three.xml
+ok "the secret came as a credential"
+
+# a backup while it runs
+m brodaemon backup /root/backup.tar >/dev/null || fail "backup"
+m tar -tf /root/backup.tar | grep -qx data/queue.db || fail "no queue in the backup"
+ok "backup while it runs"
+
+# hang, watchdog; crash
+m sh -ec 'systemctl stop brodaemon; cp /usr/bin/brodaemon /root/brodaemon-real; cp /root/brodaemon-hooks /usr/bin/new; mv /usr/bin/new /usr/bin/brodaemon # the portal runs the old one
+	printf "[Service]\nRestartSec=1\nWatchdogSec=6\n" >/run/systemd/system/brodaemon.service.d/quick.conf; systemctl daemon-reload; systemctl start brodaemon'
+sleep 8 # longer than the watchdog waits: an idle service must live
+[ "$(restarts)" = 0 ] || fail "an idle service was restarted"
+ok "an idle service is left alone by the watchdog"
+m touch /var/lib/brodaemon/hang
+document "$machine/srv/bro/office/four.xml" "four-$RANDOM$RANDOM"
+watchdog() { m journalctl -u brodaemon --no-pager | grep -q 'Watchdog timeout'; }
+until_true 40 "a queue that stands still: systemd's watchdog acts" watchdog
+m rm -f /var/lib/brodaemon/hang
+until_true 60 "it is started again" more_restarts 0
+until_true 60 "and delivers what was under way" filed "$machine/srv/bro/office" four.xml
+crashed() { m journalctl -u brodaemon -o cat --no-pager | grep '"event": 105' | grep -q "$1"; }
+until_true 10 "the hang is told of as a crash (event 105)" crashed SIGABRT
+before=$(restarts)
+m touch /var/lib/brodaemon/panic
+document "$machine/srv/bro/office/five.xml" "five-$RANDOM$RANDOM"
+until_true 30 "a panic: it is started again" more_restarts "$before"
+m rm -f /var/lib/brodaemon/panic
+until_true 60 "and delivers what was under way" filed "$machine/srv/bro/office" five.xml
+until_true 10 "the panic is told of (event 105)" crashed 'panic: asked for by a test'
+m sh -c 'brodaemon status | grep -q "crashed on"' || fail "status has no condition for the crash"
+m sh -ec 'systemctl stop brodaemon; cp /root/brodaemon-real /usr/bin/new; mv /usr/bin/new /usr/bin/brodaemon; systemctl start brodaemon'
+
+# upgrade
+sum=$(sha256sum <"$machine/etc/brodaemon/config.yaml")
+m dpkg -i /root/new.deb >"$work/dpkg.log" 2>&1 </dev/null || fail "upgrade: $(cat "$work/dpkg.log")"
+[ "$(sha256sum <"$machine/etc/brodaemon/config.yaml")" = "$sum" ] || fail "the upgrade changed the configuration"
+[ "$(m systemctl is-active brodaemon)" = active ] || fail "after the upgrade it is $(m systemctl is-active brodaemon)"
+m brodaemon queue list --state delivered | grep -q one.xml || fail "the upgrade lost the queue"
+deliver /srv/bro/office six.xml
+ok "an upgrade keeps configuration and queue, and goes on"
+
+# removal, and back
+m systemctl stop portal
+document "$machine/srv/bro/office/waiting.xml" "waiting-$RANDOM$RANDOM"
+taken() { [ -n "$(m ls /var/lib/brodaemon/spool)" ]; }
+until_true 30 "a document waits for the portal" taken
+m dpkg -r brodaemon >"$work/dpkg.log" 2>&1 || fail "dpkg -r: $(cat "$work/dpkg.log")"
+grep -q '1 documents are under way' "$work/dpkg.log" || fail "the removal does not tell of the document: $(cat "$work/dpkg.log")"
+[ -e "$machine/var/lib/brodaemon/queue.db" ] && [ -e "$machine/etc/brodaemon/config.yaml" ] || fail "the removal took data or configuration"
+ok "a removal keeps configuration and data, and tells what is under way"
+
+# purge
+m dpkg -P brodaemon >"$work/dpkg.log" 2>&1 || fail "dpkg -P: $(cat "$work/dpkg.log")"
+grep -q WARNING "$work/dpkg.log" || fail "the purge does not warn: $(cat "$work/dpkg.log")"
+compgen -G "$machine/var/backups/brodaemon-*/queue.db" >/dev/null || fail "the queue was not set aside"
+[ ! -e "$machine/var/lib/brodaemon" ] && [ ! -e "$machine/etc/brodaemon" ] || fail "the purge left something"
+m getent passwd brodaemon >/dev/null && fail "the purge left the account"
+[ -e "$machine/srv/bro/office/waiting.xml" ] || fail "the document is gone"
+ok "a purge warns, sets the queue of a document under way aside, and removes the rest"
+
+m systemctl poweroff 2>/dev/null || true
+echo "$passed checks passed"
