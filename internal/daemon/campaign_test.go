@@ -91,15 +91,7 @@ func newCampaign(t *testing.T, seed uint64) *campaign {
 	t.Helper()
 	c := newBareCampaign(t, seed)
 	c.configure(t)
-	c.program = filepath.Join(c.dir, "brodaemon")
-	if runtime.GOOS == "windows" {
-		c.program += ".exe"
-	}
-	build := exec.Command("go", "build", "-o", c.program, "brodaemon/cmd/brodaemon")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build the program: %v\n%s", err, out)
-	}
+	c.program = builtProgram(t)
 	return c
 }
 

@@ -13,9 +13,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -51,7 +53,46 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	if built.dir != "" {
+		_ = os.RemoveAll(built.dir)
+	}
+	os.Exit(code)
+}
+
+// built is the real program, built once for all tests that run it.
+var built building
+
+type building struct {
+	once sync.Once
+	dir  string
+	err  error
+}
+
+// builtProgram is the path of the real program.
+func builtProgram(t *testing.T) string {
+	t.Helper()
+	built.once.Do(func() {
+		if built.dir, built.err = os.MkdirTemp("", "brodaemon"); built.err != nil {
+			return
+		}
+		build := exec.Command("go", "build", "-o", built.program(), "brodaemon/cmd/brodaemon")
+		build.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := build.CombinedOutput(); err != nil {
+			built.err = fmt.Errorf("%w: %s", err, out)
+		}
+	})
+	if built.err != nil {
+		t.Fatalf("build the program: %v", built.err)
+	}
+	return built.program()
+}
+
+func (b *building) program() string {
+	if runtime.GOOS == "windows" {
+		return filepath.Join(b.dir, "brodaemon.exe")
+	}
+	return filepath.Join(b.dir, "brodaemon")
 }
 
 // crashingDaemon delivers until nothing moves any more, or ends at the point.

@@ -101,10 +101,7 @@ func (o daemonOutput) Write(p []byte) (int, error) {
 
 func newProgramSite(t *testing.T, handler http.Handler, secret string) *programSite {
 	t.Helper()
-	program := filepath.Join(t.TempDir(), "brodaemon")
-	if out, err := exec.Command("go", "build", "-o", program, "brodaemon/cmd/brodaemon").CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
-	}
+	program := builtProgram(t)
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
 	s := &programSite{dir: t.TempDir(), bin: program}
