@@ -177,14 +177,21 @@ func (w *Worker) keep(all []arrived) {
 	for i, r := range w.store.AddAll(time.Now(), items, w.sourceGone(all[0].of)) {
 		switch {
 		case r.Err != nil:
-			w.notKept(sealed[i], r.Err)
-			continue
+			it, stands := w.stands(sealed[i])
+			if !stands {
+				w.notKept(sealed[i], r.Err)
+				continue
+			}
+			r.Item = it
 		case r.Verdict == queue.Known:
 			sealed[i].draft.Discard()
 			sealed[i].discardCompanions()
 			continue
 		}
 		w.crash("queued")
+		if r.Item.ID == 0 {
+			continue // not known to be in the queue
+		}
 		if err := sealed[i].draft.Keep(r.Item.ID); err != nil {
 			w.journal.notStored(&r.Item, err) // the spool finds it under its first name too
 		}
@@ -192,6 +199,18 @@ func (w *Worker) keep(all []arrived) {
 		w.crash("spool-kept")
 	}
 	w.Wake()
+}
+
+// stands reports whether an arrival is in the queue although storing it is said
+// to have failed: when the disk fails at the very last write of a commit nobody
+// knows at first. Then its bytes must stay. Where that can't be found out they
+// stay too: the next start removes them if no item needs them.
+func (w *Worker) stands(a arrived) (queue.Item, bool) {
+	it, found, err := w.store.BySource(a.Folder, a.File)
+	if err != nil {
+		return a.item, true
+	}
+	return it, found && it.Spool == a.draft.Name()
 }
 
 // notKept undoes an arrival; its file is where it was and is offered again.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -353,5 +354,57 @@ func TestFilenames(t *testing.T) {
 		if !strings.HasPrefix(got, c.want) || !strings.HasSuffix(got, ".xml") || len(got) > 80 {
 			t.Errorf("%q became %q", c.file, got)
 		}
+	}
+}
+
+// halfFailing is a Store whose AddAll says that it failed, after it did not.
+type halfFailing struct {
+	Store
+	times atomic.Int64 // that are still to be said so
+	blind atomic.Bool  // and then what is in the queue can't be read either
+}
+
+var errDisk = errors.New("input/output error")
+
+func (h *halfFailing) AddAll(at time.Time, items []queue.Item, moved func(queue.Item) bool) []queue.Arrived {
+	all := h.Store.AddAll(at, items, moved)
+	for i := range all {
+		if h.times.Add(-1) >= 0 {
+			all[i] = queue.Arrived{Err: errDisk}
+		}
+	}
+	return all
+}
+
+func (h *halfFailing) BySource(folder, file string) (queue.Item, bool, error) {
+	if h.blind.Load() {
+		return queue.Item{}, false, errDisk
+	}
+	return h.Store.BySource(folder, file)
+}
+
+// TestStoredAlthoughItFailed: a document whose item stands in the queue keeps its bytes, whatever the disk said of it.
+func TestStoredAlthoughItFailed(t *testing.T) {
+	for _, blind := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newSite(t)
+			s.halt()
+			disk := &halfFailing{}
+			disk.times.Store(1)
+			s.startWith(func(store Store) Store { disk.Store = store; return disk })
+			s.portal.set(func(p *fakePortal) { p.delay = time.Second })
+			s.save("zwolle", "a.xml", newWell("a"))
+			disk.blind.Store(blind)
+			s.pass(100 * time.Millisecond)
+			disk.blind.Store(false)
+			s.pass(time.Hour)
+			s.want("a.xml", queue.Delivered, "")
+			if n := len(s.portal.deliveries()); n != 1 {
+				t.Errorf("submitted %d times", n)
+			}
+			if left, err := os.ReadDir(filepath.Join(s.dir, "data", "spool")); err != nil || len(left) != 0 {
+				t.Errorf("%d files are left in the spool (%v)", len(left), err)
+			}
+		})
 	}
 }
