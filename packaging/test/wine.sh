@@ -39,14 +39,25 @@ finish() {
 	for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
 	sleep 1
 	umount "$base$place" "$base/dev" "$base/proc" 2>/dev/null || umount -l "$base$place" "$base/dev" "$base/proc" || true
-	rm -rf --one-file-system "$place"
+	[ -n "${KEEP:-}" ] || rm -rf --one-file-system "$place"
 	exit $rc
 }
 trap finish EXIT
 w wineboot -i >"$place/boot.log" 2>&1 || fail "wineboot: $(tail -3 "$place/boot.log")"
-# without a program that stays, every command would start another Windows
+# Without a program that stays, every command would start another Windows. And two of
+# them side by side each have a service manager of their own: so one after another.
+timeout 60 chroot "$base" wineserver -w || true
 "${wine[@]}" cmd /c 'ping -n 100000 127.0.0.1' >/dev/null 2>&1 &
 pids+=($!)
+managers() { # how many service managers this prefix has
+	local n=0 p
+	for p in $(pgrep -f 'system32.services.exe'); do
+		tr '\0' '\n' <"/proc/$p/environ" 2>/dev/null | grep -xF "WINEPREFIX=$WINEPREFIX" >/dev/null && n=$((n + 1))
+	done
+	echo $n
+}
+one_manager() { [ "$(managers)" = 1 ]; }
+until_true 30 "one service manager" one_manager
 ok "Wine: $(w cmd /c ver </dev/null | tr -d '\r\n')"
 
 # the rooms' own tests, as Windows programs
