@@ -69,9 +69,9 @@ skip=$(grep -v '^#' packaging/test/wine-skip.txt | paste -sd'|')
 cp -r docs "$place/docs"
 for room in ${ROOMS:-logfile event crash secret queue archive watch control service}; do
 	CGO_ENABLED=0 GOOS=windows GOFLAGS=-buildvcs=false go test -c -trimpath -o "$place/$room.test.exe" "./internal/$room"
-	mkdir -p "$place/internal/$room" # as they lie in the project
-	cp -r "internal/$room/testdata" "$place/internal/$room/" 2>/dev/null || true
-	if ! at=$place/internal/$room w "$place/$room.test.exe" -test.short -test.timeout 250s -test.skip "$skip" >"$place/$room.log" 2>&1 </dev/null; then
+	mkdir -p "$place/internal" # some read their sources and the docs
+	cp -r "internal/$room" "$place/internal/"
+	if ! limit=520 at=$place/internal/$room w "$place/$room.test.exe" -test.short -test.timeout 500s -test.skip "$skip" >"$place/$room.log" 2>&1 </dev/null; then
 		grep -E '^ *(--- FAIL|panic|FAIL)' -A6 "$place/$room.log" | head -40
 		fail "the tests of $room under Wine"
 	fi
@@ -80,20 +80,21 @@ for room in ${ROOMS:-logfile event crash secret queue archive watch control serv
 done
 
 # the exe: deliver
+portal=127.0.0.1:$((20000 + RANDOM % 10000))
 (umask 077 && printf 'x%.0s' {1..64} >"$place/portal.secret")
-"$root/dist/work/linux-amd64/brodaemon" sandbox --listen 127.0.0.1:18790 --username u --password-file "$place/portal.secret" --set timeline=instant >"$place/portal.log" 2>&1 &
+"$root/dist/work/linux-amd64/brodaemon" sandbox --listen "$portal" --username u --password-file "$place/portal.secret" --set timeline=instant >"$place/portal.log" 2>&1 &
 pids+=($!)
 data=$c/ProgramData/brodaemon
 mkdir -p "$data" "$c/bro/office"
 cp "$place/portal.secret" "$data/office.secret" # with its mode, from which Wine makes the access list
-cat >"$data/config.yaml" <<'YAML'
-portal: { url: "http://127.0.0.1:18790" }
+cat >"$data/config.yaml" <<YAML
+portal: { url: "http://$portal" }
 tokens: [{ name: office, username: u, password_file: office.secret }]
 folders:
   - { name: office, path: 'C:\bro\office', project: "1255", token: office, settle: 300ms, scan_interval: 1s }
 retry: { first: 1s, max: 2s }
 follow: { first: 200ms, max: 1s }
-status: { listen: "127.0.0.1:18480" }
+status: { listen: "127.0.0.1:0" }
 YAML
 cp "$exe" "$c/brodaemon.exe"
 b() { limit=60 w 'C:\brodaemon.exe' "$@"; }
