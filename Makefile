@@ -1,4 +1,5 @@
 # Every target can be run by hand; .ci/run runs them all but bench.
+TARGETS ?=
 GO ?= go
 FUZZTIME ?= 20s
 TOOLS := $(CURDIR)/.tools
@@ -65,7 +66,11 @@ bench: ## speed, fsyncs and memory against the in-process sandbox; see docs/perf
 	$(GO) run ./internal/bench
 
 packages: $(TOOLS)/nfpm $(TOOLS)/go-winres ## deb, rpm, MSI, zip, tar.gz, SBOM and checksums in dist/packages (needs wixl)
-	TOOLS=$(TOOLS) packaging/package.sh
+	TOOLS=$(TOOLS) TARGETS="$(TARGETS)" packaging/package.sh
+
+test-packages: ## live the packages' lives: the deb under systemd, exe and MSI under Wine (root, after make packages)
+	packaging/test/systemd.sh
+	packaging/test/wine.sh
 
 $(TOOLS)/nfpm: # newer ones need a module that proxies refuse
 	GOBIN=$(TOOLS) $(GO) install github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.0

@@ -5,7 +5,8 @@
 # package wixl), manual pages are compressed with gzip.
 #
 # What it makes depends on the commit and the Go version alone: times are the
-# commit's. VERSION=1.2.3 names a release; otherwise the last tag names it, or, where
+# commit's. Only the MSI differs from run to run, in the time and the random
+# identifier that wixl puts into its summary. VERSION=1.2.3 names a release; otherwise the last tag names it, or, where
 # there is none, 0.0.N with N commits. TARGETS="linux/amd64 windows/amd64" makes less.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -80,6 +81,7 @@ done
 windows=$work/brodaemon-$VERSION-windows-amd64
 mkdir -p "$windows"
 cp -r "$work/windows-amd64"/{brodaemon.exe,licences.txt,sbom.cdx.json} README.md CHANGELOG.md config.example.yaml docs "$manual/completions/brodaemon.ps1" "$windows/"
+find "$windows" -exec touch -d "@$SOURCE_DATE_EPOCH" {} +
 go run ./packaging/gen zip "$windows" "$out/$(basename "$windows").zip"
 
 printf '[InternetShortcut]\r\nURL=http://127.0.0.1:8480/\r\n' >"$work/status.url"

@@ -12,12 +12,13 @@ import (
 )
 
 // A program built for the tests of the service managers stops committing as
-// soon as a file "hang" lies in its data folder, and panics on one named "panic".
+// soon as a file "hang" lies in its data folder, and panics once
+// for one named "panic".
 func init() {
 	testHooks = func(o *daemon.Options) {
 		dir := o.Config.DataDir
 		o.Changed = func(_, _ *queue.Item) {
-			if _, err := os.Stat(filepath.Join(dir, "panic")); err == nil {
+			if os.Remove(filepath.Join(dir, "panic")) == nil { // once
 				panic("asked for by a test")
 			}
 			for {

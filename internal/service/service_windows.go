@@ -279,7 +279,8 @@ func Query(context.Context) (Status, error) {
 	if config, err := s.Config(); err == nil {
 		status.Account = config.ServiceStartName
 	}
-	if q.State == svc.Stopped && (q.Win32ExitCode != 0 || q.ServiceSpecificExitCode != 0) {
+	neverRan := q.Win32ExitCode == uint32(windows.ERROR_SERVICE_NEVER_STARTED) // since Windows started
+	if q.State == svc.Stopped && !neverRan && (q.Win32ExitCode != 0 || q.ServiceSpecificExitCode != 0) {
 		status.Detail = stopped(q).Error()
 	}
 	return status, nil

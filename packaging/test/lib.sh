@@ -31,6 +31,15 @@ until_true() {
 	ok "$what"
 }
 
+# says PATTERN COMMAND…: its output, whole, has the pattern. (A reader that goes
+# early, as grep -q does, ends the command in pain; under Wine it hangs.)
+says() {
+	local pattern=$1 out
+	shift
+	out=$("$@" 2>&1 </dev/null) || true
+	grep -q "$pattern" <<<"$out"
+}
+
 # mirror prints the machine's own package mirror
 mirror() {
 	awk '/^URIs:/{print $2; exit}' /etc/apt/sources.list.d/*.sources 2>/dev/null || true
