@@ -504,8 +504,8 @@ func (b *rebuilding) restore(tx *bolt.Tx, lines *os.File, p *plan) error {
 	}
 	b.told.Restored++
 	file := *p.file
-	file.id = p.id
-	if freeNumber(tx, p.id) != p.id {
+	file.id, it.ID = p.id, p.id
+	if freeNumber(tx, &it) != p.id {
 		file.id = ID(b.last + 1)
 	}
 	b.last = max(b.last, uint64(file.id))
@@ -577,7 +577,7 @@ func (b *rebuilding) suspect(it *Item, mark int, doubt bool) {
 }
 
 func (b *rebuilding) put(tx *bolt.Tx, it *Item) error {
-	if freeNumber(tx, it.ID) != it.ID {
+	if freeNumber(tx, it) != it.ID {
 		b.last++
 		it.ID = ID(b.last)
 	}

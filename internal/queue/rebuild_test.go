@@ -569,3 +569,71 @@ func TestCompact(t *testing.T) {
 		t.Errorf("of a damaged file: %v", err)
 	}
 }
+
+// An item that can't be read is made again from the ledger and the spool, under
+// its own number: its receipt may be in the archive already, and is known by it.
+func TestUnreadableItemIsMadeAgain(t *testing.T) {
+	for _, onLedger := range []string{"sound", "missing", "garbled"} {
+		for _, what := range []string{"torn", "noise"} {
+			t.Run(onLedger+" ledger, "+what, func(t *testing.T) {
+				dir, items := populate(t)
+				s, err := Open(dir, Options{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, it := range items {
+					text := "\x01\x02"
+					if what == "torn" {
+						data, err := it.encode()
+						if err != nil {
+							t.Fatal(err)
+						}
+						text = string(data[:len(data)-3])
+					}
+					overwrite(t, s, it.ID, text)
+				}
+				if err := s.Close(); err != nil {
+					t.Fatal(err)
+				}
+				path := filepath.Join(dir, LedgerName)
+				switch onLedger {
+				case "missing":
+					err = os.Remove(path)
+				case "garbled": // the last line of each document is lost
+					var data []byte
+					data, err = os.ReadFile(path)
+					lines := bytes.SplitAfter(data, []byte("\n"))
+					err = errors.Join(err, os.WriteFile(path, append(bytes.Join(lines[:len(lines)/2], nil), "noise\n"...), 0o600))
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				s = openAt(t, dir)
+				wantSound(t, s)
+				for _, st := range stages {
+					was := items[st.name]
+					got, err := s.Get(was.ID)
+					if errors.Is(err, ErrNotFound) && onLedger != "sound" && !was.Open() {
+						continue // nothing tells of it any more, and it stands in the way of its duplicates
+					}
+					if err != nil || got.SHA256 != was.SHA256 {
+						t.Errorf("%s: document %s is %s, %v", st.name, was.ID, got.File, err)
+						continue
+					}
+					if onLedger == "sound" && got.State != st.state && st.name != "refused" { // clearly, so that it begins again
+						t.Errorf("%s: it is %s", st.name, got.State)
+					}
+					if mayBeSubmitted(&got) && (onLedger != "sound" || st.held) && !(onLedger == "sound" && st.name == "refused") {
+						t.Errorf("%s: it would be submitted", st.name)
+					}
+					if _, verdict, _ := s.addOne(t0, arrival("copy of "+st.name+".xml", bytesOf(st.name+".xml")), stays); verdict == Added && got.State != Rejected && got.State != Cancelled {
+						t.Errorf("%s: its copy would be submitted", st.name)
+					}
+				}
+				if aside, err := s.SetAside(); onLedger == "sound" && (err != nil || len(aside) > 0) {
+					t.Errorf("still set aside: %d, %v", len(aside), err)
+				}
+			})
+		}
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -40,7 +41,12 @@ func (s *Store) settle(r *reading) (*Rebuilt, error) {
 	}
 	// what is not in the ledger was never submitted, unless the ledger lacks something
 	c.doubt = id != "" && (!same || r.last < last)
-	if r.last > last || id != r.id {
+	aside, err := s.SetAside()
+	if err != nil {
+		return nil, err
+	}
+	c.aside = aside
+	if r.last > last || id != r.id || len(aside) > 0 {
 		if err := c.lines(); err != nil {
 			return nil, err
 		}
@@ -84,7 +90,7 @@ func (s *Store) settle(r *reading) (*Rebuilt, error) {
 		r = fresh
 	}
 	told := c.report(int64(r.last)-int64(last), anew)
-	err := s.transact(func(tx *bolt.Tx) error {
+	err = s.transact(func(tx *bolt.Tx) error {
 		if err := tx.Bucket(bucketMeta).Put(keyLedgerID, []byte(r.id)); err != nil {
 			return err
 		}
@@ -155,9 +161,10 @@ func (s *Store) folders() (map[string]FolderMemory, error) {
 type catchUp struct {
 	store      *Store
 	r          *reading
-	after      uint64 // lines up to this one are in the queue
-	doubt      bool   // what no line tells of may have been submitted
-	suspectAll bool   // even what the queue knows may have been
+	after      uint64        // lines up to this one are in the queue
+	doubt      bool          // what no line tells of may have been submitted
+	suspectAll bool          // even what the queue knows may have been
+	aside      map[ID][]byte // what could not be read as an item
 	now        time.Time
 	inserted   bool
 	told       Rebuilt
@@ -182,13 +189,15 @@ func (c *catchUp) lines() error {
 	}
 	defer f.Close()
 	places := slices.Collect(maps.Values(c.r.newest))
-	places = slices.DeleteFunc(places, func(p place) bool { return p.n <= c.after })
+	if len(c.aside) == 0 { // else any line may be of what can't be read
+		places = slices.DeleteFunc(places, func(p place) bool { return p.n <= c.after })
+	}
 	slices.SortFunc(places, func(a, b place) int { return cmp.Compare(a.at, b.at) })
 	for part := range slices.Chunk(places, perCommit) {
 		err := c.store.transact(func(tx *bolt.Tx) error {
 			for _, p := range part {
 				rec, err := recordAt(f, p)
-				if err == nil {
+				if err == nil && (p.n > c.after || c.isAside(tx, &rec)) {
 					err = c.line(tx, &rec)
 				}
 				if err != nil {
@@ -204,6 +213,12 @@ func (c *catchUp) lines() error {
 	return nil
 }
 
+// isAside reports whether a line is of a document that the queue has, but can't read.
+func (c *catchUp) isAside(tx *bolt.Tx, rec *record) bool {
+	it, err := rec.item()
+	return err == nil && tx.Bucket(bucketItems).Get(idKey(it.ID)) == nil && isAside(tx, &it)
+}
+
 func (c *catchUp) line(tx *bolt.Tx, rec *record) error {
 	if rec.What == whatFolder && rec.Folder != nil {
 		return putFolder(tx, strings.TrimPrefix(rec.Key, whatFolder+" "), rec.Folder)
@@ -217,6 +232,9 @@ func (c *catchUp) line(tx *bolt.Tx, rec *record) error {
 		c.told.Restored++
 		c.inserted = true
 		it.note(c.now, "restored", "from the ledger")
+		if c.doubt && !it.State.End() && it.State != Submitted && !it.Uncertain() {
+			it.doubt(c.now, whyLost) // a later line of it may be among those that are lost
+		}
 		c.told.count(&it)
 		return insert(tx, &it)
 	}
@@ -325,7 +343,11 @@ const whyLost = "the queue was lost, and so was the ledger or a part of it, so t
 
 // restoreFromSpool makes the item of a spool file again. With doubt it may have been submitted.
 func restoreFromSpool(tx *bolt.Tx, it Item, f *spoolFile, doubt bool, now time.Time, told *Rebuilt) error {
-	it.ID = freeNumber(tx, f.id)
+	it.ID = f.id
+	it.ID = freeNumber(tx, &it)
+	if err := takeFromAside(tx, it.ID); err != nil {
+		return err
+	}
 	at := it.Times.Seen
 	if at.IsZero() {
 		at = now
@@ -375,20 +397,40 @@ func findKey(tx *bolt.Tx, it *Item) (old Item, found bool) {
 // insert stores an item that the queue does not have, under its own number if
 // that is free.
 func insert(tx *bolt.Tx, it *Item) error {
-	it.ID = freeNumber(tx, it.ID)
-	if err := bump(tx, it.ID); err != nil {
+	it.ID = freeNumber(tx, it)
+	if err := errors.Join(bump(tx, it.ID), takeFromAside(tx, it.ID)); err != nil {
 		return err
 	}
 	return put(tx, nil, it)
 }
 
-// freeNumber is id, or the next number if that is of another document or none.
-func freeNumber(tx *bolt.Tx, id ID) ID {
+// freeNumber is the number of it, or the next one if that is of another
+// document or none. A document that could not be read and is made again keeps
+// its number: its receipt may lie in the archive already, and is known by it.
+func freeNumber(tx *bolt.Tx, it *Item) ID {
 	items := tx.Bucket(bucketItems)
-	if id != 0 && items.Get(idKey(id)) == nil && tx.Bucket(bucketAside).Get(idKey(id)) == nil {
-		return id
+	if it.ID != 0 && items.Get(idKey(it.ID)) == nil && (tx.Bucket(bucketAside).Get(idKey(it.ID)) == nil || isAside(tx, it)) {
+		return it.ID
 	}
 	return ID(items.Sequence() + 1)
+}
+
+// isAside reports whether what was set aside under the number of it is it: the
+// bytes may be damaged anywhere, so they must only not name another document.
+func isAside(tx *bolt.Tx, it *Item) bool {
+	data := tx.Bucket(bucketAside).Get(idKey(it.ID))
+	if data == nil {
+		return false
+	}
+	named := spoolNamed.FindSubmatch(data)
+	return named == nil || string(named[1]) == it.Spool
+}
+
+var spoolNamed = regexp.MustCompile(`"spool":"([0-9a-f]{24})"`)
+
+// takeFromAside forgets the unreadable form of a document that is made again.
+func takeFromAside(tx *bolt.Tx, id ID) error {
+	return tx.Bucket(bucketAside).Delete(idKey(id))
 }
 
 // bump keeps a number from being given to another document.
