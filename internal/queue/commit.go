@@ -194,7 +194,7 @@ func recordsOf(ops []*operation) (records []record, durable map[*operation]bool,
 // transact is db.Update behind [guard].
 func (s *Store) transact(run func(tx *bolt.Tx) error) error {
 	err := guard(func() error { return s.db.Update(run) })
-	if errors.Is(err, ErrDamaged) {
+	if errors.Is(err, ErrDamaged) || errors.Is(err, errFault) {
 		return fmt.Errorf("write queue: %w", err)
 	}
 	return err

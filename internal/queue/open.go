@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -16,8 +17,9 @@ import (
 // Open opens or makes the queue in the data folder dir. It returns an error
 // that wraps [ErrLocked] when another process has it open, [ErrDamaged] when
 // the file can't be read as a queue, and [ErrLost] when it is not there although
-// ledger or spool say that there was one; in all three everything is left as it
-// was, and the path can be opened again when it was mended. A file of a newer
+// ledger or spool say that there was one, and [ErrUnread] when the disk can't
+// read it; in all of them everything is left as it was, and the path can be
+// opened again when it was mended. A file of a newer
 // version of brodaemon is an error of its own, and is left too.
 //
 // A sound file may still be an older copy of itself, or the last one written
@@ -75,6 +77,9 @@ func remains(dir string) bool {
 func open(dir string, opts Options, repair bool) (s *Store, told *Rebuilt, err error) {
 	path := filepath.Join(dir, FileName)
 	defer func() {
+		if errors.Is(err, errFault) {
+			err = unread(err)
+		}
 		if err != nil {
 			err = fmt.Errorf("open queue %s: %w", path, err)
 		}
@@ -147,26 +152,50 @@ func inspect(path string, timeout time.Duration, filled bool) (*bolt.DB, error) 
 	if err != nil {
 		return nil, err
 	}
-	if info, err := f.Stat(); err != nil || info.IsDir() {
+	info, err := f.Stat()
+	if err != nil || info.IsDir() {
 		return nil, errors.Join(err, errors.New("it is no file"), f.Close())
 	}
 	if err = lockFile(f, false, timeout); err == nil {
-		err = errors.Join(checkPages(f), unlock(f))
+		err = errors.Join(checkPages(readerOf(f), info.Size()), unlock(f))
 	}
 	if err = errors.Join(err, f.Close()); err != nil {
-		return nil, err
+		return nil, unread(err)
 	}
 	db, err := openFile(path, timeout, true)
 	if err != nil {
-		return nil, err
+		return nil, unread(err)
 	}
 	err = guard(func() error {
 		return db.View(func(tx *bolt.Tx) error { return checkBuckets(tx, filled) })
 	})
+	if errors.Is(err, errFault) {
+		// bbolt may have met it under a lock of its own, and would wait for that for ever
+		go func() { _ = db.Close() }()
+		return nil, unread(err)
+	}
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	return db, nil
+}
+
+// readerOf is a variable for tests, which let a disk fail.
+var readerOf = func(f *os.File) io.ReaderAt { return f }
+
+// unread says of an error that is the disk's, and not about what the file
+// holds, what is to be done: a file that could not be read may be sound, and so
+// is never set aside.
+func unread(err error) error {
+	var path *fs.PathError
+	switch {
+	case errors.Is(err, ErrDamaged), errors.Is(err, ErrUnread):
+		return err
+	case errors.Is(err, errFault), errors.As(err, &path) && path.Op == "read":
+		return fmt.Errorf("%w: %w; nothing was changed. See what is wrong with the disk (the system's log says more), and start again. "+
+			"Only if the disk can never read the file again: give it another name (keep it), and start; the queue is then made again from its ledger and its spool", ErrUnread, err)
+	}
+	return err
 }
 
 // ledgerOf is which ledger a queue file belongs to, and how far.

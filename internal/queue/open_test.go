@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -482,5 +484,88 @@ func TestBadItemWhileOpen(t *testing.T) {
 	overwrite(t, s, it.ID, "x")
 	if _, found, err := s.BySource(home, "a.xml"); err != nil || found {
 		t.Errorf("by source, all unreadable: %t, %v", found, err)
+	}
+}
+
+// failingDisk can't read one page.
+type failingDisk struct {
+	io.ReaderAt
+	page, size int64
+}
+
+func (d failingDisk) ReadAt(p []byte, at int64) (int, error) {
+	if from := d.page * d.size; at < from+d.size && at+int64(len(p)) > from {
+		return 0, &fs.PathError{Op: "read", Path: FileName, Err: syscall.EIO}
+	}
+	return d.ReaderAt.ReadAt(p, at)
+}
+
+// A page that the disk can't read says nothing of what the file holds: it is
+// never set aside for that, and nothing is made again.
+func TestUnreadableDisk(t *testing.T) {
+	dir := t.TempDir()
+	whole := filledFile(t)
+	path := writeQueue(t, dir, whole)
+	defer func(was func(*os.File) io.ReaderAt) { readerOf = was }(readerOf)
+	size := int64(os.Getpagesize())
+	refused := 0
+	for page := range int64(len(whole)) / size {
+		readerOf = func(f *os.File) io.ReaderAt { return failingDisk{f, page, size} }
+		for name, try := range map[string]func() error{
+			"start":   func() error { s, _, err := OpenOrRebuild(dir, Options{}); return errors.Join(err, closed(s)) },
+			"look":    func() error { s, err := Open(dir, Options{ReadOnly: true}); return errors.Join(err, closed(s)) },
+			"rebuild": func() error { _, err := Rebuild(t.Context(), dir, time.Second, nil); return err },
+			"compact": func() error { _, err := Compact(t.Context(), dir, time.Second, nil); return err },
+		} {
+			if inspected(path) == nil {
+				continue // a page that nothing uses
+			}
+			err := try()
+			refused++
+			if !errors.Is(err, ErrUnread) || errors.Is(err, ErrDamaged) || !errors.Is(err, syscall.EIO) || !strings.Contains(err.Error(), "start again") {
+				t.Errorf("page %d, %s: %v", page, name, err)
+			}
+			wantUnchanged(t, path, whole)
+		}
+	}
+	if refused < 4 {
+		t.Errorf("only %d were refused: this test proves nothing", refused)
+	}
+	if aside, _ := filepath.Glob(path + ".*"); len(aside) > 0 {
+		t.Errorf("there is %v", aside)
+	}
+}
+
+func inspected(path string) error {
+	db, err := inspect(path, time.Second, true)
+	if err == nil {
+		err = db.Close()
+	}
+	return err
+}
+
+func closed(s *Store) error {
+	if s == nil {
+		return nil
+	}
+	return s.Close()
+}
+
+// A fault of the memory that the file is mapped to is the disk's too.
+func TestFaultIsNoDamage(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("WINDOWS: a mapped file can't be made shorter")
+	}
+	db, err := openFile(writeQueue(t, t.TempDir(), filledFile(t)), time.Second, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if err := os.Truncate(db.Path(), int64(2*os.Getpagesize())); err != nil { // whoever looks at a page now gets SIGBUS, as with a bad sector
+		t.Fatal(err)
+	}
+	err = guard(func() error { return db.View(func(tx *bolt.Tx) error { return checkBuckets(tx, true) }) })
+	if !errors.Is(err, errFault) || errors.Is(err, ErrDamaged) {
+		t.Errorf("got %v", err)
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"hash/fnv"
 	"io"
 	"math/bits"
-	"os"
 )
 
 // This file looks whether a queue file is whole without bbolt, which trusts its
@@ -54,8 +53,12 @@ func parseMeta(page []byte) (m boltMeta, ok bool) {
 func readMeta(f io.ReaderAt) (best boltMeta, err error) {
 	head := make([]byte, pageHead+metaSize)
 	found := false
+	var failed error // of the disk: then nothing can be said of what stands there
 	consider := func(at int64) {
 		if _, err := f.ReadAt(head, at); err != nil {
+			if !errors.Is(err, io.EOF) {
+				failed = errors.Join(failed, err)
+			}
 			return
 		}
 		if m, ok := parseMeta(head); ok && (!found || m.txn > best.txn) {
@@ -70,6 +73,9 @@ func readMeta(f io.ReaderAt) (best boltMeta, err error) {
 			consider(size)
 		}
 	}
+	if failed != nil {
+		return best, failed
+	}
 	if !found {
 		return best, fmt.Errorf("%w: neither of its two first pages makes sense", ErrDamaged)
 	}
@@ -78,21 +84,18 @@ func readMeta(f io.ReaderAt) (best boltMeta, err error) {
 
 // pageCheck is one look through a file.
 type pageCheck struct {
-	f    *os.File
+	f    io.ReaderAt
 	m    boltMeta
 	seen []uint64 // bits: pages that belong to something
 	buf  [][]byte // one per level
 }
 
 // checkPages reports, as ErrDamaged, what makes no sense in the structure of a
-// bbolt file. It reads every page in use once. What the values say is not its
-// business.
-func checkPages(f *os.File) error {
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	if info.Size() == 0 {
+// bbolt file of so many bytes. It reads every page in use once. What the values
+// say is not its business. What the disk can't read is no damage, but an error
+// of its own: it says nothing of the content.
+func checkPages(f io.ReaderAt, size int64) error {
+	if size == 0 {
 		return fmt.Errorf("%w: it is empty", ErrDamaged)
 	}
 	m, err := readMeta(f)
@@ -100,8 +103,8 @@ func checkPages(f *os.File) error {
 		return err
 	}
 	c := &pageCheck{f: f, m: m}
-	if have := uint64(info.Size()) / uint64(m.pageSize); m.pages > have || m.pages < 3 {
-		return fmt.Errorf("%w: it is cut short, %d of %d bytes are left", ErrDamaged, info.Size(), m.pages*uint64(m.pageSize))
+	if have := uint64(size) / uint64(m.pageSize); m.pages > have || m.pages < 3 {
+		return fmt.Errorf("%w: it is cut short, %d of %d bytes are left", ErrDamaged, size, m.pages*uint64(m.pageSize))
 	}
 	c.seen = make([]uint64, m.pages/64+1)
 	c.seen[0] = 3 // the two first pages

@@ -124,6 +124,7 @@ var (
 	ErrLocked   = errors.New("the queue is open in another process")
 	ErrDamaged  = errors.New("the queue file is damaged")
 	ErrLost     = errors.New("the queue file is gone")
+	ErrUnread   = errors.New("the disk can't read the queue file") // which may be sound
 	ErrClosed   = errors.New("the queue is closed")
 )
 

@@ -83,7 +83,7 @@ func openFile(path string, timeout time.Duration, readOnly bool) (*bolt.DB, erro
 	}
 	info, statErr := os.Stat(path)
 	switch {
-	case errors.Is(err, ErrDamaged):
+	case errors.Is(err, ErrDamaged), errors.Is(err, errFault):
 		if file != nil {
 			letGo(file) // a panic of bbolt leaves it open and locked
 		}
@@ -145,12 +145,20 @@ func prepare(db *bolt.DB) error {
 	})
 }
 
-// guard runs what uses the file. Pages that make no sense make bbolt panic, or
-// read where no memory is, which would end the process: both become ErrDamaged.
+// errFault says that memory could not be read that the system maps to the file:
+// the disk failed, or the file became shorter while it is open.
+var errFault = errors.New("a part of the file could not be read")
+
+// guard runs what uses the file. Pages that make no sense make bbolt panic,
+// which becomes ErrDamaged, and where the disk can't read a page the system
+// stops whoever looks at it, which becomes errFault: either would end the process.
 func guard(run func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
-		if r := recover(); r != nil {
+		r := recover()
+		if fault, is := r.(interface{ Addr() uintptr }); is { // see debug.SetPanicOnFault
+			err = fmt.Errorf("%w (memory fault at %#x)", errFault, fault.Addr())
+		} else if r != nil {
 			err = fmt.Errorf("%w: %v", ErrDamaged, r)
 		}
 	}()
@@ -226,7 +234,7 @@ func (s *Store) view(run func(tx *bolt.Tx) error) error {
 	switch {
 	case errors.Is(err, boltErrors.ErrDatabaseNotOpen):
 		return ErrClosed
-	case errors.Is(err, ErrDamaged):
+	case errors.Is(err, ErrDamaged), errors.Is(err, errFault):
 		return fmt.Errorf("read queue: %w", err)
 	}
 	return err
