@@ -184,7 +184,17 @@ func (v *visit) follow(ctx context.Context) (more bool) {
 			"): look in the portal; if this one is not there, give it up with `brodaemon queue cancel` and save it again"
 		return v.keep("", queue.Stuck(now, now.Add(v.w.policy.follow(max(age, v.w.policy.get().FollowMax))), "", "", why)) && false
 	}
-	switch d.Verdict() {
+	verdict, oddity := d.Verdict(), ""
+	switch {
+	case verdict == portal.VerdictOdd:
+		oddity = "the portal says that delivery " + v.it.Delivery.ID + " was passed on (" + string(d.Status) +
+			"), but not that the register took the document up (" + string(doc.Status) + "); look at it in the portal"
+	case verdict == portal.VerdictRefused && registerFault(d, doc):
+		verdict = portal.VerdictOdd
+		oddity = "delivery " + v.it.Delivery.ID + " was passed on, and then the register had a fault of its own (" + strings.TrimSpace(doc.Errors[0]) +
+			"): it may still take the document up, so don't save it again; ask the BRO's service desk. Only when they say that it is not in the register, give it up with `brodaemon queue cancel` and save it again"
+	}
+	switch verdict {
 	case portal.VerdictRegistered:
 		return v.keep("outcome-stored", queue.Registered(now, string(d.Status), string(doc.Status), doc.BROID, doc.TransactionID))
 	case portal.VerdictRefused:
@@ -194,9 +204,7 @@ func (v *visit) follow(ctx context.Context) (more bool) {
 		}))
 	case portal.VerdictOdd:
 		if age > v.w.policy.get().OddAfter {
-			why := "the portal says that delivery " + v.it.Delivery.ID + " was passed on (" + string(d.Status) +
-				"), but not that the register took the document up (" + string(doc.Status) + "); look at it in the portal"
-			return v.keep("", queue.Stuck(now, next, string(d.Status), string(doc.Status), why)) && false
+			return v.keep("", queue.Stuck(now, next, string(d.Status), string(doc.Status), oddity)) && false
 		}
 	}
 	if v.it.Delivery.Status == string(d.Status) && v.it.Delivery.DocumentStatus == string(doc.Status) && v.it.Hold == "" && v.it.LastError == "" {
@@ -365,6 +373,21 @@ func refusalCode(d portal.Delivery) string {
 		return "refused-by-register"
 	}
 	return "refused-in-delivery"
+}
+
+// faultOfRegister is what the register says of itself, not of a document
+// (portal-api §3).
+const faultOfRegister = "Er is een fout in het BRO-systeem geconstateerd."
+
+// registerFault reports whether nothing is said against the document, but that
+// the register it was passed on to had a fault: nobody knows then whether the
+// document is taken up later, so that delivering it again might register it twice.
+func registerFault(d portal.Delivery, doc portal.SourceDocument) bool {
+	switch doc.Status {
+	case portal.DocumentInvalid, portal.DocumentUnrecognised, portal.DocumentDisapproved:
+		return false
+	}
+	return d.Status == portal.DeliveryForwarded && tolerated(doc.Errors, []string{faultOfRegister})
 }
 
 // closingLine is the generic last error of a verdict (portal-api §3); alone it says nothing.

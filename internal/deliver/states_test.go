@@ -33,6 +33,12 @@ func TestStrangeStates(t *testing.T) {
 		{"half state for a day", func(s *sandbox.Switches) {
 			s.HalfState, s.HalfStateFor = sandbox.HalfStateSilent, 24*time.Hour
 		}, true, 27 * time.Hour},
+		{"the register has a fault for five minutes", func(s *sandbox.Switches) {
+			s.HalfState, s.HalfStateFor = sandbox.HalfStateErrors, 5*time.Minute
+		}, false, time.Hour},
+		{"the register has a fault for a day", func(s *sandbox.Switches) {
+			s.HalfState, s.HalfStateFor = sandbox.HalfStateErrors, 24*time.Hour
+		}, true, 27 * time.Hour},
 		{"errors empty where all is well", func(s *sandbox.Switches) { s.FineErrors = sandbox.ErrorsEmpty }, false, time.Hour},
 		{"errors null where all is well", func(s *sandbox.Switches) { s.FineErrors = sandbox.ErrorsNull }, false, time.Hour},
 		{"errors empty in a validation", func(s *sandbox.Switches) { s.ValidErrors = sandbox.ErrorsEmpty }, false, time.Hour},
@@ -68,6 +74,24 @@ func TestEndlessHalfState(t *testing.T) {
 		it := a.want("a.xml", queue.Submitted, queue.HoldPerson)
 		if !strings.Contains(it.HoldReason, it.Delivery.ID) || !strings.Contains(it.HoldReason, "DOORGELEVERD") {
 			t.Errorf("held because %q", it.HoldReason)
+		}
+		a.sane()
+	})
+}
+
+// TestEndlessFaultOfRegister: what the register says of itself is no reason to
+// put a document into failed/, where it would be saved again.
+func TestEndlessFaultOfRegister(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newAgainst(t, func(o *sandbox.Options) { o.HalfState = sandbox.HalfStateErrors })
+		a.saved("a.xml")
+		a.pass(7 * 24 * time.Hour)
+		it := a.want("a.xml", queue.Submitted, queue.HoldPerson)
+		if !strings.Contains(it.HoldReason, it.Delivery.ID) || !strings.Contains(it.HoldReason, "BRO-systeem") {
+			t.Errorf("held because %q", it.HoldReason)
+		}
+		if len(it.History) > 20 {
+			t.Errorf("its timeline has %d lines", len(it.History))
 		}
 		a.sane()
 	})
