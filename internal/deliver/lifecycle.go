@@ -46,6 +46,8 @@ func (v *visit) run(ctx context.Context) {
 			more = v.attach(ctx)
 		case v.it.State == queue.Attached && v.armed:
 			more = v.submit(ctx)
+		case v.it.State == queue.Attached && v.it.Uncertain() && v.w.uncalled.has(&v.it):
+			more = v.takeBack()
 		case v.it.State == queue.Attached && v.it.Uncertain():
 			more = v.lookUp(ctx)
 		case v.it.State == queue.Attached:
@@ -117,14 +119,30 @@ func (v *visit) attach(ctx context.Context) (more bool) {
 	if v.stopping.Err() != nil {
 		return v.keep("", attached)
 	}
-	v.armed = true
-	return v.keep("submit-intended", attached, queue.SubmitIntended(time.Now()))
+	return v.arm(attached)
 }
 
 // intend stores that the upload is about to be submitted.
-func (v *visit) intend() (more bool) {
+func (v *visit) intend() (more bool) { return v.arm() }
+
+// arm stores facts and the intent. Where that fails no call is made; but the
+// intent may stand in the file all the same (a disk that can't sync what it
+// wrote), and this process alone knows that it means nothing.
+func (v *visit) arm(ts ...queue.Transition) (more bool) {
+	v.w.uncalled.forget(v.it.ID) // before the intent, so that it can never be said of one that was called for
 	v.armed = true
-	return v.keep("submit-intended", queue.SubmitIntended(time.Now()))
+	more = v.keep("submit-intended", append(ts, queue.SubmitIntended(time.Now()))...)
+	if v.unstored {
+		v.w.uncalled.add(v.it.ID, v.it.Submissions+1)
+	}
+	return more
+}
+
+// takeBack clears an intent that was stored although storing it failed, so that
+// the call was never made.
+func (v *visit) takeBack() (more bool) {
+	now := time.Now()
+	return v.keep("", queue.SubmitPostponed(now, now, string(portal.Local), "its submission was not begun, since the intent could not be stored properly")) && false
 }
 
 // submit makes the delivery. It is the one call that is never repeated without

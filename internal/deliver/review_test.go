@@ -82,6 +82,80 @@ func (f *fullDisk) Apply(id queue.ID, ts ...queue.Transition) (queue.Item, error
 	return f.Store.Apply(id, ts...)
 }
 
+// failingSync is a Store of which some writes fail, of which the intents are
+// stored all the same when stored says so.
+type failingSync struct {
+	Store
+	fails  atomic.Int32
+	stored bool
+}
+
+func (f *failingSync) Apply(id queue.ID, ts ...queue.Transition) (queue.Item, error) {
+	if ts[len(ts)-1].Name() != "submitting" || f.fails.Add(-1) < 0 {
+		return f.Store.Apply(id, ts...)
+	}
+	if f.stored {
+		if _, err := f.Store.Apply(id, ts...); err != nil {
+			return queue.Item{}, err
+		}
+	}
+	return queue.Item{}, errors.New("input/output error")
+}
+
+// TestIntentWithoutCall: an intent that could not be stored properly, and so was
+// not called for, makes nobody look for a delivery; and one that was called for
+// is in doubt, whatever failed before it.
+func TestIntentWithoutCall(t *testing.T) {
+	for _, stored := range []bool{true, false} {
+		for _, lost := range []bool{false, true} {
+			t.Run(fmt.Sprintf("stored %t, answer lost %t", stored, lost), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					s := newSite(t)
+					s.halt()
+					disk := &failingSync{stored: stored}
+					disk.fails.Store(3)
+					s.startWith(func(store Store) Store { disk.Store = store; return disk })
+					s.portal.set(func(p *fakePortal) {
+						p.hidden = true
+						if lost {
+							p.answer = fail(portal.OpSubmit, 1, true, &portal.Error{Kind: portal.Unavailable, MaybeDone: true})
+						}
+					})
+					s.save("zwolle", "a.xml", newWell("a"))
+					s.pass(24 * time.Hour)
+					if lost {
+						s.want("a.xml", queue.Attached, queue.HoldUncertain)
+					} else if it := s.want("a.xml", queue.Delivered, ""); it.Lookups > 0 || s.portal.count(portal.OpDeliveriesAwaiting) > 0 {
+						t.Errorf("it was looked up")
+					}
+					if n := len(s.portal.deliveries()); n != 1 {
+						t.Errorf("submitted %d times", n)
+					}
+				})
+			})
+		}
+	}
+}
+
+// After a restart nobody knows whether the call was made.
+func TestIntentWithoutCallAfterRestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t)
+		s.halt()
+		disk := &failingSync{stored: true}
+		disk.fails.Store(1)
+		s.startWith(func(store Store) Store { disk.Store = store; return disk })
+		s.save("zwolle", "a.xml", newWell("a"))
+		s.pass(time.Millisecond)
+		s.restart()
+		s.pass(24 * time.Hour)
+		s.want("a.xml", queue.Attached, queue.HoldUncertain)
+		if n := len(s.portal.deliveries()); n != 0 {
+			t.Errorf("submitted %d times", n)
+		}
+	})
+}
+
 // TestQueueCannotBeWritten: the portal and the share are not asked the same
 // thing over and over while no answer can be stored.
 func TestQueueCannotBeWritten(t *testing.T) {

@@ -165,7 +165,9 @@ type Worker struct {
 	wake    chan struct{} // 1-buffered
 	refused chan struct{} // 1-buffered: a token was refused
 	turns   atomic.Uint64 // looks at the queue, for Alive
-	turn    int           // which folder is asked first next time; only Run's goroutine
+	// intents that stand in the queue although no call was made
+	uncalled uncalled
+	turn     int // which folder is asked first next time; only Run's goroutine
 
 	mu       sync.Mutex
 	busy     map[queue.ID]bool  // being worked on
