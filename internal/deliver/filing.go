@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"strconv"
 	"time"
 
@@ -47,6 +48,9 @@ func (w *Worker) file(ctx context.Context, f *folder, it queue.Item) (stored boo
 		var trouble *archive.Error
 		if errors.As(err, &trouble) && trouble.Hint != "" {
 			why += ". What to do: " + trouble.Hint
+		}
+		if w.spool.Missing(&it) && errors.Is(err, fs.ErrNotExist) {
+			why = "it can't be filed: " + goneText(&it, f.path(&it)) + ", and it is filed by itself"
 		}
 		if _, err := w.store.Apply(it.ID, queue.FilingFailed(now, next, why)); err != nil {
 			w.journal.notStored(&it, err)

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -284,6 +287,8 @@ func (v *visit) failed(step string, err error) (more bool) {
 	next := now.Add(v.w.policy.backoff(v.it.Attempts + 1))
 	v.tellGates(pe)
 	switch {
+	case pe.Kind == portal.Local && v.w.spool.Missing(&v.it):
+		return v.bytesGone(now, next)
 	case pe.Kind == portal.Unauthorized, pe.Kind == portal.RateLimited:
 		v.forgetUpload()
 		return v.keep("", queue.Postponed(now, now, string(pe.Kind), told(pe))) && false
@@ -294,6 +299,51 @@ func (v *visit) failed(step string, err error) (more bool) {
 	default:
 		return v.keep("", queue.Retry(now, next, step, string(pe.Kind), told(pe))) && false
 	}
+}
+
+// bytesGone is met when somebody removed the document's copy from the spool. The
+// file in the folder does as well, if it holds the very bytes; else a person is
+// asked. A share that blocks must not keep the document's place at the portal.
+func (v *visit) bytesGone(now, next time.Time) (more bool) {
+	v.forgetUpload()
+	v.free()
+	err := v.w.spoolAgain(v.f, &v.it)
+	switch path := v.f.path(&v.it); {
+	case err == nil:
+		return v.keep("", queue.Postponed(now, now, string(portal.Local), "its copy in the spool was gone and was made again from "+path)) && false
+	case !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, queue.ErrNotThese):
+		return v.keep("", queue.Retry(now, next, "make its copy in the spool again", string(portal.Local), err.Error())) && false
+	default:
+		return v.keep("", queue.BytesGone(now, goneText(&v.it, path)+", then `brodaemon queue release "+v.it.ID.String()+"`; or give it up with `brodaemon queue cancel`")) && false
+	}
+}
+
+// goneText says what is missing and what would help.
+func goneText(it *queue.Item, path string) string {
+	return "somebody removed the document's copy from the spool, and " + path + " is not there or does not hold the same bytes (SHA-256 " + it.SHA256 +
+		"): put that file back there"
+}
+
+// path is where the document was saved.
+func (f *folder) path(it *queue.Item) string {
+	return filepath.Join(f.Root, filepath.FromSlash(it.File))
+}
+
+// spoolAgain makes the document's copy in the spool from its file in the folder.
+func (w *Worker) spoolAgain(f *folder, it *queue.Item) error {
+	info, err := os.Lstat(f.path(it))
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() {
+		return queue.ErrNotThese
+	}
+	file, err := os.Open(f.path(it))
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	return w.spool.Restore(it, file)
 }
 
 // forgetUpload leaves an upload alone that was opened in this visit and is not stored yet.

@@ -3,6 +3,8 @@ package deliver
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -345,4 +347,80 @@ func TestFoldersTakeTurns(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestSpoolFileGone: somebody cleaned up in the data folder.
+func TestSpoolFileGone(t *testing.T) {
+	gone := func(t *testing.T, change func(s *site, path string)) *site {
+		s := newSite(t)
+		s.portal.set(func(p *fakePortal) {
+			p.answer = fail(portal.OpValidate, 1, false, &portal.Error{Kind: portal.Unavailable, RetryAfter: time.Hour})
+		})
+		s.save("zwolle", "a.xml", newWell("a"))
+		s.pass(time.Minute)
+		s.want("a.xml", queue.Queued, "")
+		files, err := filepath.Glob(filepath.Join(s.dir, "data", "spool", "*"))
+		if err != nil || len(files) != 1 {
+			t.Fatalf("%v, %v", files, err)
+		}
+		if err := os.Remove(files[0]); err != nil {
+			t.Fatal(err)
+		}
+		change(s, filepath.Join(s.dir, "zwolle", "a.xml"))
+		s.pass(24 * time.Hour)
+		return s
+	}
+	for name, c := range map[string]struct {
+		change func(s *site, path string)
+		held   bool
+	}{
+		"the file is there":    {func(*site, string) {}, false},
+		"the file is gone too": {func(s *site, path string) { _ = os.Remove(path) }, true},
+		"the file is another":  {func(s *site, path string) { _ = os.WriteFile(path, newWell("b"), 0o600) }, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := gone(t, c.change)
+				if c.held {
+					it := s.want("a.xml", queue.Queued, queue.HoldPerson)
+					if !strings.Contains(it.HoldReason, "spool") || !strings.Contains(it.HoldReason, "release") || len(it.History) > 10 {
+						t.Errorf("held because %q, %d events", it.HoldReason, len(it.History))
+					}
+					// a person puts it back
+					if err := os.WriteFile(filepath.Join(s.dir, "zwolle", "a.xml"), newWell("a"), 0o600); err != nil {
+						t.Fatal(err)
+					}
+					if _, err := s.worker.Release(it.ID); err != nil {
+						t.Fatal(err)
+					}
+					s.pass(time.Hour)
+				}
+				s.want("a.xml", queue.Delivered, "")
+				if all := s.portal.deliveries(); len(all) != 1 || !s.exists("zwolle", "done") || s.exists("zwolle", "a.xml") {
+					t.Errorf("submitted %d times, or not filed", len(all))
+				}
+			})
+		})
+	}
+	t.Run("given up", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			s := gone(t, func(s *site, path string) { _ = os.Remove(path) })
+			it := s.want("a.xml", queue.Queued, queue.HoldPerson)
+			if _, err := s.worker.Cancel(it.ID); err != nil {
+				t.Fatal(err)
+			}
+			s.pass(24 * time.Hour)
+			it = s.want("a.xml", queue.Cancelled, "")
+			if !strings.Contains(it.LastError, "put that file back") {
+				t.Errorf("it says %q", it.LastError)
+			}
+			if err := os.WriteFile(filepath.Join(s.dir, "zwolle", "a.xml"), newWell("a"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			s.pass(24 * time.Hour)
+			if it := s.item("a.xml"); it.Open() || !s.exists("zwolle", "failed", "a.xml") {
+				t.Errorf("it is not filed: %s", it.LastError)
+			}
+		})
+	})
 }

@@ -2,6 +2,7 @@ package queue
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -142,6 +143,54 @@ func (s *Spool) open(it *Item) (*os.File, error) {
 		f, err = os.Open(full) // it was kept between the two looks
 	}
 	return f, err
+}
+
+// ErrNotThese says that bytes are not those of the item.
+var ErrNotThese = errors.New("it does not hold the bytes that were taken")
+
+// Missing reports whether the file with the item's bytes is gone.
+func (s *Spool) Missing(it *Item) bool {
+	f, err := s.open(it)
+	if err == nil {
+		_ = f.Close() // nothing was written to it
+	}
+	return errors.Is(err, fs.ErrNotExist)
+}
+
+// Restore makes an item's file again from its bytes. It returns an error that
+// wraps [ErrNotThese] when they are others; nothing is left then. A crash before
+// the end leaves a file that [Spool.Recover] tells of.
+func (s *Spool) Restore(it *Item, from io.Reader) (err error) {
+	path := filepath.Join(s.dir, it.Spool+".again")
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return fmt.Errorf("write to spool: %w", err)
+	}
+	d := &Draft{File: f, spool: s, name: it.Spool}
+	defer func() {
+		_ = f.Close() // closed already or about to go
+		if err != nil {
+			_ = os.Remove(path)
+		}
+	}()
+	hash := sha256.New()
+	if _, err := io.Copy(io.MultiWriter(f, hash), io.LimitReader(from, it.Source.Size+1)); err != nil {
+		return fmt.Errorf("make the copy in the spool again: %w", err)
+	}
+	if hex.EncodeToString(hash.Sum(nil)) != it.SHA256 {
+		return ErrNotThese
+	}
+	if err := d.Describe(*it); err != nil {
+		return err
+	}
+	if err := errors.Join(f.Sync(), f.Close()); err != nil {
+		return fmt.Errorf("write to spool: %w", err)
+	}
+	if err := os.Rename(path, filepath.Join(s.dir, fullName(it.ID, it.Spool))); err != nil {
+		return fmt.Errorf("write to spool: %w", err)
+	}
+	setMark(filepath.Dir(s.dir), it)
+	return syncDir(s.dir)
 }
 
 // Remove takes away the bytes of an item that is filed. It may be repeated.

@@ -366,6 +366,17 @@ func PutBack(at, copied time.Time) Transition {
 		}}
 }
 
+// BytesGone: the document's copy in the spool is gone, and its file is not what
+// was taken; a person has to look.
+func BytesGone(at time.Time, why string) Transition {
+	return Transition{name: "held", from: []State{Queued, Validated, Opened, Attached}, at: at, note: why, guard: noIntent,
+		apply: func(it *Item) {
+			if it.Hold == "" {
+				it.Hold, it.HoldReason, it.NextAttempt = HoldPerson, clip(why), time.Time{}
+			}
+		}}
+}
+
 // Released: a person lets it go.
 func Released(at time.Time) Transition {
 	return Transition{name: "released", from: underWay, at: at,

@@ -125,6 +125,7 @@ var transitionTable = []struct {
 	{"RetryNow", RetryNow(t0, ""), anyUnderWay + " delivered rejected cancelled", "", notRetriable},
 	{"HeldBack", HeldBack(t0), anyUnderWay, "", func(c combo) bool { return c.hold == HoldUncertain && c.uncertain() }},
 	{"PutBack", PutBack(t0, t0), "queued validated opened attached", "", combo.uncertain},
+	{"BytesGone", BytesGone(t0, "why"), "queued validated opened attached", "", combo.uncertain},
 	{"Released", Released(t0), anyUnderWay, "", func(c combo) bool { return c.hold == "" || c.hold == HoldUncertain && c.uncertain() }},
 	{"CancelledBy", CancelledBy(t0, Report{Code: "cancelled"}), anyUnderWay, Cancelled, combo.uncertain},
 	{"SourceChanged", SourceChanged(t0, "b.xml", Source{Size: 9}), anyUnderWay + " delivered rejected cancelled", "", combo.isFiled},
