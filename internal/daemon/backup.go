@@ -131,6 +131,9 @@ func keepOpen(dir string) (whole bool, err error) {
 			return true
 		}
 		wanted[it.Spool] = true
+		for _, c := range it.Companions {
+			wanted[c.Spool] = true
+		}
 		f, err := spool.Open(&it)
 		if err != nil {
 			whole = false

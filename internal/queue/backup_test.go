@@ -84,3 +84,26 @@ func TestCopyThatFailsLeavesNothing(t *testing.T) {
 		t.Error("a file is left")
 	}
 }
+
+// A copy that is rebuilt before it was ever started is a copy still.
+func TestRebuiltCopyIsACopy(t *testing.T) {
+	s := setup(t)
+	it := add(t, s, Added, arrival("a.xml"))
+	apply(t, s, it.ID, way(Attached)...)
+	for name, do := range map[string]func(dir string) error{
+		"rebuilt":   func(dir string) error { _, err := Rebuild(t.Context(), dir, time.Second, nil); return err },
+		"compacted": func(dir string) error { _, err := Compact(t.Context(), dir, time.Second, nil); return err },
+	} {
+		dir := t.TempDir()
+		if err := s.CopyTo(filepath.Join(dir, FileName), t0); err != nil {
+			t.Fatal(err)
+		}
+		if err := do(dir); err != nil {
+			t.Fatal(err)
+		}
+		c := openAt(t, dir)
+		if at, isCopy, err := c.CopiedAt(); err != nil || !isCopy || !at.Equal(t0) {
+			t.Errorf("%s: %v, %v, %v", name, at, isCopy, err)
+		}
+	}
+}

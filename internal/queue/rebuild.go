@@ -320,7 +320,8 @@ func (b *rebuilding) finish(tx *bolt.Tx, lines *os.File) error {
 			return err
 		}
 		err := b.tx.Bucket(bucketMeta).ForEach(func(key, value []byte) error {
-			if !bytes.HasPrefix(key, folderKey("")) {
+			// that it was put back from a backup must not be forgotten: what it takes for waiting may have been submitted since
+			if !bytes.HasPrefix(key, folderKey("")) && !bytes.Equal(key, keyCopied) {
 				return nil
 			}
 			return tx.Bucket(bucketMeta).Put(key, value)
