@@ -424,3 +424,48 @@ func TestSpoolFileGone(t *testing.T) {
 		})
 	})
 }
+
+// TestClockWasAhead: what was put off while the clock was years ahead does not
+// wait for years.
+func TestClockWasAhead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t)
+		s.portal.set(func(p *fakePortal) {
+			p.answer = fail(portal.OpValidate, 1, false, &portal.Error{Kind: portal.Unavailable, RetryAfter: 30 * time.Minute})
+		})
+		s.save("zwolle", "a.xml", newWell("a"))
+		s.save("zwolle", "b.xml", newWell("b"))
+		s.pass(time.Second)
+		ahead := time.Now().AddDate(10, 0, 0)
+		if _, err := s.store.Apply(s.item("a.xml").ID, queue.Postponed(ahead, ahead, "", "")); err != nil {
+			t.Fatal(err)
+		}
+		// one that came in then, with its bytes in the spool
+		b := s.item("b.xml")
+		if _, err := s.worker.Cancel(b.ID); err != nil {
+			t.Fatal(err)
+		}
+		s.pass(time.Minute)
+		d, err := s.opts.Spool.NewDraft()
+		if err == nil {
+			_, err = d.Write(newWell("b"))
+		}
+		again := queue.Item{
+			Folder: "zwolle", File: "c.xml", Portal: b.Portal, Environment: b.Environment, Project: b.Project, SHA256: b.SHA256,
+			Source: b.Source, Type: b.Type, Request: b.Request, Spool: d.Name(),
+		}
+		if err := errors.Join(err, d.Describe(again), s.opts.Spool.SealAll(d)[0]); err != nil {
+			t.Fatal(err)
+		}
+		added := s.store.AddAll(ahead, []queue.Item{again}, nil)[0]
+		if err := errors.Join(added.Err, d.Keep(added.Item.ID)); err != nil {
+			t.Fatal(err)
+		}
+		s.pass(3 * time.Hour)
+		s.want("a.xml", queue.Delivered, "")
+		s.want("c.xml", queue.Delivered, "")
+		if n := len(s.portal.deliveries()); n != 2 {
+			t.Errorf("submitted %d times", n)
+		}
+	})
+}

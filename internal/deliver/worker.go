@@ -266,8 +266,13 @@ func (w *Worker) Run(ctx context.Context) error {
 	w.configured()
 	w.wg.Go(func() { w.watchSecrets(ctx) })
 	keeping := map[chan arrived]bool{}
+	var looked time.Time // for documents that wait too long
 	for ctx.Err() == nil {
 		w.welcome(time.Now())
+		if looked.IsZero() || time.Since(looked) >= hastenEvery {
+			w.hasten(time.Now())
+			looked = time.Now()
+		}
 		for _, f := range w.setup.Load().order {
 			if !keeping[f.arrivals] {
 				keeping[f.arrivals] = true
@@ -281,6 +286,9 @@ func (w *Worker) Run(ctx context.Context) error {
 			// the queue can't be read: nothing else can be done than to try again
 			w.journal.queueTrouble(err)
 			next = time.Now().Add(w.policy.spread(w.policy.get().First))
+		}
+		if at := looked.Add(hastenEvery); next.After(at) {
+			next = at
 		}
 		w.sleep(ctx, next)
 	}

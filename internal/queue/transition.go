@@ -331,7 +331,7 @@ func RetryNow(at time.Time, by string) Transition {
 		},
 		apply: func(it *Item) {
 			it.NextAttempt = time.Time{}
-			if it.Hold != "" {
+			if it.Hold != "" || it.Times.Queued.After(at) { // the latter where the clock was ahead
 				it.NextAttempt = at.UTC() // a held item is worked on only at a time that is set
 			}
 		}}
