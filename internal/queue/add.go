@@ -214,6 +214,12 @@ func (a *addition) judge(tx *bolt.Tx) error {
 		a.hold(same, "it registers the same object (%s) as %s", it.ObjectID, same.called())
 		return nil
 	}
+	if why := sinceCopy(tx, it, a.at); why != "" {
+		a.verdict = AddedHeld
+		it.Hold, it.HoldReason = HoldPerson, why
+		it.note(a.at.UTC(), "held", why)
+		return nil
+	}
 	a.verdict = Added
 	return nil
 }

@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -86,5 +87,40 @@ func (s *Store) HoldCopied(now, copied time.Time) (held int, err error) {
 		}
 		held++
 	}
-	return held, s.update(func(tx *bolt.Tx) error { return tx.Bucket(bucketMeta).Delete(keyCopied) }, nil)
+	return held, s.update(func(tx *bolt.Tx) error {
+		mark, err := json.Marshal(putBackMark{Copied: copied.UTC(), At: now.UTC()})
+		if err != nil {
+			return err
+		}
+		meta := tx.Bucket(bucketMeta)
+		return errors.Join(meta.Put(keyPutBack, mark), meta.Delete(keyCopied))
+	}, nil)
+}
+
+// keyPutBack stands in the meta bucket of a queue that was put back from a copy.
+var keyPutBack = []byte("put-back")
+
+type putBackMark struct {
+	Copied time.Time `json:"copied"`
+	At     time.Time `json:"at"`
+}
+
+// putBackDoubt is how long after a queue was put back every file is in doubt
+// that is older than that, whatever its age: time stamps may be preserved.
+const putBackDoubt = 7 * 24 * time.Hour
+
+// sinceCopy says why an arrival may have been submitted by the queue that this
+// one was put back for: its file was saved, as far as its time tells, before
+// that. Such a document may be at the portal and still lie in its folder.
+func sinceCopy(tx *bolt.Tx, it *Item, at time.Time) string {
+	var m putBackMark
+	if data := tx.Bucket(bucketMeta).Get(keyPutBack); data == nil || json.Unmarshal(data, &m) != nil {
+		return ""
+	}
+	saved := it.Source.ModTime
+	if !saved.Before(m.At) || saved.Before(m.Copied) && at.Sub(m.At) > putBackDoubt {
+		return ""
+	}
+	return "the queue was put back from a copy of " + m.Copied.Format(time.RFC3339) + ", which does not know this file, and the file is older than that (" + m.At.Format(time.RFC3339) +
+		"): it may have been submitted meanwhile; look in the portal, then release or cancel it"
 }

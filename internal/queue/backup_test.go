@@ -107,3 +107,46 @@ func TestRebuiltCopyIsACopy(t *testing.T) {
 		}
 	}
 }
+
+// A document that came after the copy was made may have been submitted by the
+// queue that was lost, and lie in its folder still: it is taken in, and held.
+func TestFilesFromAfterTheCopyAreHeld(t *testing.T) {
+	s := setup(t)
+	dir := t.TempDir()
+	if err := s.CopyTo(filepath.Join(dir, FileName), t0); err != nil {
+		t.Fatal(err)
+	}
+	c := openAt(t, dir)
+	back := t0.Add(48 * time.Hour)
+	if _, err := c.HoldCopied(back, t0); err != nil {
+		t.Fatal(err)
+	}
+	saved := func(at time.Time) func(*Item) { return func(it *Item) { it.Source.ModTime = at } }
+	for _, again := range []string{"", "rebuilt "} {
+		for _, tc := range []struct {
+			name        string
+			saved, seen time.Time
+			want        Verdict
+		}{
+			{"between", t0.Add(time.Hour), back.Add(time.Minute), AddedHeld},
+			{"between, seen late", t0.Add(time.Hour), back.AddDate(1, 0, 0), AddedHeld},
+			{"an old time stamp", t0.AddDate(-1, 0, 0), back.Add(time.Minute), AddedHeld},
+			{"an old time stamp, later", t0.AddDate(-1, 0, 0), back.AddDate(0, 1, 0), Added},
+			{"after", back.Add(time.Hour), back.Add(2 * time.Hour), Added},
+		} {
+			it, got, err := c.addOne(tc.seen, arrival(again+tc.name+".xml", saved(tc.saved)), stays)
+			if err != nil || got != tc.want || (got == AddedHeld) != (it.Hold == HoldPerson && strings.Contains(it.HoldReason, "portal")) {
+				t.Errorf("%s%s: %s, hold %q %q, %v", again, tc.name, got, it.Hold, it.HoldReason, err)
+			}
+		}
+		if again == "" {
+			if err := c.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := Rebuild(t.Context(), dir, time.Second, nil); err != nil {
+				t.Fatal(err)
+			}
+			c = openAt(t, dir)
+		}
+	}
+}

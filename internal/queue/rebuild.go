@@ -321,7 +321,7 @@ func (b *rebuilding) finish(tx *bolt.Tx, lines *os.File) error {
 		}
 		err := b.tx.Bucket(bucketMeta).ForEach(func(key, value []byte) error {
 			// that it was put back from a backup must not be forgotten: what it takes for waiting may have been submitted since
-			if !bytes.HasPrefix(key, folderKey("")) && !bytes.Equal(key, keyCopied) {
+			if !bytes.HasPrefix(key, folderKey("")) && !bytes.Equal(key, keyCopied) && !bytes.Equal(key, keyPutBack) {
 				return nil
 			}
 			return tx.Bucket(bucketMeta).Put(key, value)
