@@ -84,6 +84,7 @@ func (t *targetFlags) choose(c *config.Config, withProject bool) (config.Folder,
 	// a token or project that no folder uses may still be asked about: for reading
 	// and enriching there are tokens that deliver nothing
 	left = narrow(left, t.project, func(f *config.Folder) *string { return &f.Project })
+	left = enriching(left, t.token)
 	left = narrow(left, t.token, func(f *config.Folder) *string { return &f.Token })
 	left = distinct(left, withProject)
 	switch {
@@ -95,6 +96,20 @@ func (t *targetFlags) choose(c *config.Config, withProject bool) (config.Folder,
 		return config.Folder{}, fmt.Errorf("no folder delivers to %s; the choices are:\n%s%w", t.environment, choices(c.Folders, withProject), errUsage)
 	}
 	return config.Folder{}, fmt.Errorf("say whom to ask, with --folder or with --token, --project and --environment; the choices are:\n%s%w", choices(left, withProject), errUsage)
+}
+
+// enriching has a token that folders add companion files with asked about their
+// portals and projects, and about no other folder's.
+func enriching(folders []config.Folder, token string) []config.Folder {
+	uses := func(f config.Folder) bool { return f.Token == token || f.EnrichmentToken == token }
+	if token == "" || !slices.ContainsFunc(folders, uses) {
+		return folders
+	}
+	folders = slices.DeleteFunc(folders, func(f config.Folder) bool { return !uses(f) })
+	for i := range folders {
+		folders[i].Token = token
+	}
+	return folders
 }
 
 // narrow keeps the folders whose field is want; if none is, all of them, with

@@ -187,8 +187,8 @@ func storeSecret(cmd *cobra.Command, c *config.Config, t config.Token, s secret.
 	default:
 		tellDaemonsPlace(out, theirs, t.Name)
 	}
-	if len(foldersOf(c, t.Name)) == 0 {
-		fmt.Fprintf(out, "no folder uses this token yet: name it in folders[].token\n")
+	if len(foldersOf(c, t.Name)) == 0 && len(enrichedBy(c, t.Name)) == 0 {
+		fmt.Fprintf(out, "no folder uses this token yet: name it in folders[].token, or in folders[].enrichment_token if it is for companion files\n")
 	}
 	return nil
 }
@@ -226,13 +226,34 @@ func foldersOf(c *config.Config, token string) []string {
 	return names
 }
 
+// enrichedBy are the folders that add companion files with a token of their own for it.
+func enrichedBy(c *config.Config, token string) []string {
+	names := []string{}
+	for _, f := range c.Folders {
+		if f.EnrichmentToken == token {
+			names = append(names, f.Name)
+		}
+	}
+	return names
+}
+
+// usedBy is for people: the folders that deliver with a token, then those that enrich with it.
+func usedBy(folders, enriches []string) string {
+	names := slices.Clone(folders)
+	for _, name := range enriches {
+		names = append(names, name+" (companions)")
+	}
+	return strings.Join(names, ", ")
+}
+
 // tokenRow is one line of `token list --json`.
 type tokenRow struct {
 	Name       string       `json:"name"`
 	Username   string       `json:"username"`
 	Source     secret.Place `json:"source"`
 	Since      time.Time    `json:"since,omitzero"`
-	Folders    []string     `json:"folders"`
+	Folders    []string     `json:"folders"`  // that deliver with it
+	Enriches   []string     `json:"enriches"` // that add companion files with it
 	Configured bool         `json:"configured"`
 	Problem    string       `json:"problem,omitempty"` // why the secret can't be had, as this account
 	// Daemon is where the running daemon has it from, "" if none could be asked.
@@ -270,7 +291,7 @@ func tokenRows(ctx context.Context, c *config.Config) ([]tokenRow, error) {
 	rows := []tokenRow{}
 	for _, t := range c.Tokens {
 		_, found, err := daemon.TokenSource(c, t).Read()
-		row := tokenRow{Name: t.Name, Username: t.Username, Source: found.Place, Folders: foldersOf(c, t.Name), Configured: true}
+		row := tokenRow{Name: t.Name, Username: t.Username, Source: found.Place, Folders: foldersOf(c, t.Name), Enriches: enrichedBy(c, t.Name), Configured: true}
 		if !found.Since.IsZero() {
 			row.Since = found.Since.UTC().Truncate(time.Second)
 		}
@@ -290,7 +311,7 @@ func tokenRows(ctx context.Context, c *config.Config) ([]tokenRow, error) {
 	}
 	for _, name := range stored {
 		if _, ok := c.Token(name); !ok {
-			rows = append(rows, tokenRow{Name: name, Source: secret.PlaceStore, Folders: []string{}})
+			rows = append(rows, tokenRow{Name: name, Source: secret.PlaceStore, Folders: []string{}, Enriches: []string{}})
 		}
 	}
 	return rows, nil
@@ -304,7 +325,7 @@ func printTokens(w io.Writer, rows []tokenRow) error {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(tw, "TOKEN\tUSER NAME\tSECRET FROM\tSINCE\tFOLDERS")
 	for _, r := range rows {
-		folders := strings.Join(r.Folders, ", ")
+		folders := usedBy(r.Folders, r.Enriches)
 		switch {
 		case !r.Configured:
 			folders = "(not in the configuration: brodaemon token remove " + r.Name + ")"
@@ -356,7 +377,7 @@ token itself stays at the portal: delete it there as well if it may have become 
 				return exit(exitNotSo, "the protected store has no secret of token %q", name)
 			}
 			if !yes {
-				if err := confirm(cmd, fmt.Sprintf("Remove the secret of token %s? Folders that use it: %s. [y/N] ", name, orNone(foldersOf(c, name)))); err != nil {
+				if err := confirm(cmd, fmt.Sprintf("Remove the secret of token %s? Folders that use it: %s. [y/N] ", name, orNone(usedBy(foldersOf(c, name), enrichedBy(c, name))))); err != nil {
 					return err
 				}
 			}
@@ -371,11 +392,11 @@ token itself stays at the portal: delete it there as well if it may have become 
 	return cmd
 }
 
-func orNone(names []string) string {
-	if len(names) == 0 {
+func orNone(names string) string {
+	if names == "" {
 		return "none"
 	}
-	return strings.Join(names, ", ")
+	return names
 }
 
 // confirm asks on a terminal; without one only --yes will do.
@@ -407,6 +428,7 @@ type tokenTest struct {
 	Portal   string      `json:"portal"`
 	Project  string      `json:"project"`
 	Folders  []string    `json:"folders"`
+	Enriches []string    `json:"enriches"`
 	SignedOn bool        `json:"signed_on"`
 	Kind     doctor.Kind `json:"kind"`
 	Usable   bool        `json:"usable"` // for what the configuration wants of it
@@ -433,8 +455,8 @@ kinds of token it seems to be: delivery (aanlevertoken), validation (validatieto
 enrichment (verrijkingstoken). Nothing is delivered; at most an upload is opened and left
 empty, which does nothing.
 
-Exit code 0: it signs on and works in its projects; 1: not in all of them; 77: sign-on
-refused, or no secret; 69: the portal is out of reach.`,
+Exit code 0: it signs on and can do in its projects what the configuration uses it for;
+1: not in all of them; 77: sign-on refused, or no secret; 69: the portal is out of reach.`,
 		Example: "  brodaemon token test zwolle",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := g.load()
@@ -486,7 +508,7 @@ func useOf(c *config.Config, uses []doctor.Use, t config.Token, name string) ([]
 		return nil, err
 	}
 	for _, u := range uses {
-		if slices.Contains(u.Folders, f.Name) {
+		if slices.Contains(u.Folders, f.Name) || slices.Contains(u.Enriches, f.Name) {
 			return []doctor.Use{u}, nil
 		}
 	}
@@ -516,12 +538,15 @@ func testToken(cmd *cobra.Command, t config.Token, uses []doctor.Use, asJSON boo
 
 // testUse tests a token in one project. Its error says why it can't be used there.
 func testUse(ctx context.Context, t config.Token, u doctor.Use) (tokenTest, error) {
-	r := tokenTest{Token: t.Name, Portal: u.Address, Folders: u.Folders, Kind: doctor.UnknownToken}
+	r := tokenTest{Token: t.Name, Portal: u.Address, Folders: u.Folders, Enriches: u.Enriches, Kind: doctor.UnknownToken}
 	if u.Project != 0 {
 		r.Project = u.Project.String()
 	}
 	if r.Folders == nil {
 		r.Folders = []string{}
+	}
+	if r.Enriches == nil {
+		r.Enriches = []string{}
 	}
 	client, err := u.Client()
 	if err != nil {
@@ -539,8 +564,12 @@ func testUse(ctx context.Context, t config.Token, u doctor.Use) (tokenTest, erro
 		err = exit(exitNotSo, "token %s signs on to %s, but not for project %s: check the folder's project number, that the authorisation (machtiging) for it is in force, and that the project is open", t.Name, u.Address, u.Project)
 	case rights.Kind == doctor.DeliveryToken && rights.Upload != doctor.Allowed && u.Project != 0:
 		err = exit(exitNotSo, "token %s may not deliver in project %s now: has the authorisation (machtiging) been withdrawn?", t.Name, u.Project)
+	case len(u.Folders) > 0 && !rights.Delivers():
+		err = exit(exitNotSo, "token %s can't deliver for: %s. A delivery token (aanlevertoken) with an authorisation (machtiging) in force is needed for that", t.Name, strings.Join(u.Folders, ", "))
+	case len(u.Enriches) > 0 && !rights.Enriches():
+		err = exit(exitNotSo, "token %s can't add companion files for: %s. An enrichment token (verrijkingstoken), made by the data owner (bronhouder), is needed for that; until then documents are delivered without them", t.Name, strings.Join(u.Enriches, ", "))
 	}
-	r.Usable = err == nil && (len(u.Folders) == 0 || rights.Delivers())
+	r.Usable = err == nil
 	if err != nil {
 		r.Error = err.Error()
 	}
@@ -586,9 +615,6 @@ func printTokenTest(w io.Writer, r tokenTest) {
 		}
 	}
 	tw.Flush()
-	if len(r.Folders) > 0 && !r.Usable && r.Error == "" {
-		fmt.Fprintf(w, "  ! it can't deliver for: %s. A delivery token (aanlevertoken) with a valid authorisation is needed for that\n", strings.Join(r.Folders, ", "))
-	}
 }
 
 var kindWords = map[doctor.Kind]string{

@@ -48,19 +48,27 @@ func DoctorOptions(o Options) (doctor.Options, error) {
 func TokenUses(o Options, t config.Token, quick bool) ([]doctor.Use, error) {
 	uses := []doctor.Use{}
 	for _, f := range o.Config.Folders {
-		if f.Token != t.Name {
+		delivers, enriches := f.Token == t.Name, f.EnrichmentToken == t.Name
+		if !delivers && !enriches {
 			continue
 		}
+		f.Token = t.Name // the client is to be this token's, whatever for
 		project, err := portal.ParseProjectID(f.Project)
 		if err != nil {
 			return nil, &StartError{Config: true, Err: err}
 		}
 		same := func(u doctor.Use) bool { return u.Project == project && u.Address == f.Portal.BaseURL() }
-		if i := slices.IndexFunc(uses, same); i >= 0 {
-			uses[i].Folders = append(uses[i].Folders, f.Name)
-			continue
+		i := slices.IndexFunc(uses, same)
+		if i < 0 {
+			i = len(uses)
+			uses = append(uses, doctor.Use{Project: project, Address: f.Portal.BaseURL(), Client: tokenClient(o, f, quick)})
 		}
-		uses = append(uses, doctor.Use{Folders: []string{f.Name}, Project: project, Address: f.Portal.BaseURL(), Client: tokenClient(o, f, quick)})
+		if delivers {
+			uses[i].Folders = append(uses[i].Folders, f.Name)
+		}
+		if enriches {
+			uses[i].Enriches = append(uses[i].Enriches, f.Name)
+		}
 	}
 	if len(uses) == 0 {
 		f := config.Folder{Token: t.Name, Portal: o.Config.Common}

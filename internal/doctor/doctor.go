@@ -78,10 +78,11 @@ type Token struct {
 
 // Use is one project at one portal that a token is used for; project 0 is none.
 type Use struct {
-	Folders []string // that deliver with it, may be none
-	Project portal.ProjectID
-	Address string
-	Client  func() (TokenPortal, error)
+	Folders  []string // that deliver with it, may be none
+	Enriches []string // folders that add companion files with it, may be none
+	Project  portal.ProjectID
+	Address  string
+	Client   func() (TokenPortal, error)
 }
 
 // SecretFile is a password file that the configuration names.

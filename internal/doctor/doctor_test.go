@@ -383,12 +383,15 @@ func TestSignOn(t *testing.T) {
 		folders            []string
 		project            int
 		text, remedy       string // "" for all well
+		enriches           []string
 	}{
-		{"delivery", sandbox.DefaultUsername, sandbox.DefaultSecret, []string{"zwolle"}, sandbox.DefaultProject, "", ""},
-		{"validation, for no folder", sandbox.DefaultValidationUsername, sandbox.DefaultValidationSecret, nil, sandbox.DefaultProject, "", ""},
-		{"validation, for a folder", sandbox.DefaultValidationUsername, sandbox.DefaultValidationSecret, []string{"zwolle"}, sandbox.DefaultProject, "folder zwolle can't deliver", "aanlevertoken"},
-		{"wrong secret", sandbox.DefaultUsername, "hush-hush", []string{"zwolle"}, sandbox.DefaultProject, "refuses it", "token set t"},
-		{"wrong project", sandbox.DefaultUsername, sandbox.DefaultSecret, []string{"zwolle"}, sandbox.NeighbourProject, "not for project 1256", "project number"},
+		{"delivery", sandbox.DefaultUsername, sandbox.DefaultSecret, []string{"zwolle"}, sandbox.DefaultProject, "", "", nil},
+		{"validation, for no folder", sandbox.DefaultValidationUsername, sandbox.DefaultValidationSecret, nil, sandbox.DefaultProject, "", "", nil},
+		{"validation, for a folder", sandbox.DefaultValidationUsername, sandbox.DefaultValidationSecret, []string{"zwolle"}, sandbox.DefaultProject, "folder zwolle can't deliver", "aanlevertoken", nil},
+		{"enrichment, for companions", sandbox.DefaultEnrichmentUsername, sandbox.DefaultEnrichmentSecret, nil, sandbox.DefaultProject, "", "", []string{"zwolle"}},
+		{"delivery, for companions", sandbox.DefaultUsername, sandbox.DefaultSecret, nil, sandbox.DefaultProject, "folder zwolle can't add companion files", "verrijkingstoken", []string{"zwolle"}},
+		{"wrong secret", sandbox.DefaultUsername, "hush-hush", []string{"zwolle"}, sandbox.DefaultProject, "refuses it", "token set t", nil},
+		{"wrong project", sandbox.DefaultUsername, sandbox.DefaultSecret, []string{"zwolle"}, sandbox.NeighbourProject, "not for project 1256", "project number", nil},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -398,6 +401,7 @@ func TestSignOn(t *testing.T) {
 			}
 			u := use(t, nil, c.username, c.password, c.folders...)
 			u.Project = portal.ProjectID(c.project)
+			u.Enriches = c.enriches
 			o.Tokens = []Token{{Name: "t", Source: secret.Source{Name: "t", Store: secret.StoreIn(o.DataDir)}, Uses: []Use{u}}}
 			groups := Run(t.Context(), o)
 			if c.text == "" {

@@ -34,7 +34,7 @@ func (c *checker) checkToken(t *track, tok Token) {
 		c.compareWithDaemon(t, found, theirs)
 	}
 	for _, use := range tok.Uses {
-		if len(use.Folders) == 0 {
+		if len(use.Folders) == 0 && len(use.Enriches) == 0 {
 			t.ok("token.use", "token.unused")
 		}
 		if c.o.Offline || t.over() {
@@ -81,6 +81,8 @@ func (c *checker) checkUseOf(t *track, tok Token, use Use) {
 		t.wrong(check, "sign-on.no-project", "sign-on.no-project.fix", where, kind, use.Project.String())
 	case len(use.Folders) > 0 && !r.Delivers():
 		t.wrong(check, "sign-on.no-delivery", "sign-on.no-delivery.fix", where, kind, folders)
+	case len(use.Enriches) > 0 && !r.Enriches():
+		t.wrong(check, "sign-on.no-enrich", "sign-on.no-enrich.fix", where, kind, strings.Join(use.Enriches, ", "))
 	default:
 		t.ok(check, "sign-on.good", where, kind)
 	}

@@ -289,6 +289,8 @@ var texts = map[string][2]string{
 	"sign-on.no-project.fix":  {"controleer het projectnummer van de map, en of de machtiging voor dat project geldt en het project open is", "check the folder's project number, and that the authorisation (machtiging) for it is in force and the project open"},
 	"sign-on.no-delivery":     {"%[1]s neemt het, maar map %[3]s kan er niet mee aanleveren: het lijkt een %[2]s", "%[1]s takes it, but folder %[3]s can't deliver with it: it seems to be: %[2]s"},
 	"sign-on.no-delivery.fix": {"maak in het portaal een aanlevertoken voor dit project, of kijk of de machtiging is ingetrokken", "make a delivery token (aanlevertoken) for this project in the portal, or see whether the authorisation (machtiging) was withdrawn"},
+	"sign-on.no-enrich":       {"%[1]s neemt het, maar map %[3]s kan er geen meegestuurde bestanden mee toevoegen: het lijkt een %[2]s", "%[1]s takes it, but folder %[3]s can't add companion files with it: it seems to be: %[2]s"},
+	"sign-on.no-enrich.fix":   {"zet in folders[].enrichment_token een verrijkingstoken; de bronhouder maakt dat in het portaal. Tot dan wordt wel aangeleverd, zonder die bestanden", "name an enrichment token (verrijkingstoken) in folders[].enrichment_token; the data owner makes one in the portal. Until then documents are delivered without those files"},
 	"sign-on.unreached":       {"%[1]s kon niet worden gevraagd: %[2]s", "%[1]s could not be asked: %[2]s"},
 	"sign-on.unreached.fix":   {"zie de regels over het portaal; probeer het later nog eens", "see the lines about the portal; try again later"},
 }

@@ -79,6 +79,10 @@ func document() portal.Body {
 	}
 }
 
+// Enriches says whether companion files can be added with it, as far as can be
+// told without adding one: a token that validates is of another kind.
+func (r Rights) Enriches() bool { return r.Kind == EnrichmentToken || r.Kind == UnknownToken }
+
 // FindRights finds out what a token may do, by calls that change nothing: it
 // validates a document of its own in the project (if that is not 0) and, where
 // that is refused, without one; it lists projects and deliveries; and it opens
