@@ -167,18 +167,23 @@ func (d *Daemon) conditions(s *status.Snapshot) []status.Condition {
 	}
 	for _, p := range s.Portals {
 		if p.Pause != nil {
+			what, advice := status.SplitAdvice(p.Pause.Reason)
 			all = append(all, status.Condition{
-				Code: "portal-down", Text: fmt.Sprintf("portal %s is left alone: %s", p.Address, p.Pause.Reason),
-				Hint: "documents wait; it is tried again by itself at " + p.Pause.Next.Local().Format("15:04:05"), Since: p.Pause.Since.UTC(),
+				Code: "portal-down", Text: fmt.Sprintf("portal %s is left alone: %s", p.Address, what),
+				Hint: also("documents wait; it is tried again by itself at "+p.Pause.Next.Local().Format("15:04:05"), advice), Since: p.Pause.Since.UTC(),
 				Subject: p.Address, Detail: p.Pause.Reason,
 			})
 		}
 	}
 	for _, t := range s.Tokens {
 		if t.Pause != nil {
+			what, advice := status.SplitAdvice(t.Pause.Reason)
+			if advice == "" {
+				advice = "check the token and its project in the portal"
+			}
 			all = append(all, status.Condition{
-				Code: "token-paused", Text: fmt.Sprintf("token %s is refused by %s: %s", t.Name, t.Portal, t.Pause.Reason),
-				Hint: "check the token and its project in the portal; then `brodaemon queue retry --all`", Since: t.Pause.Since.UTC(),
+				Code: "token-paused", Text: fmt.Sprintf("token %s is refused by %s: %s", t.Name, t.Portal, what),
+				Hint: also(advice, "then `brodaemon queue retry --all`"), Since: t.Pause.Since.UTC(),
 				Subject: t.Name, Detail: t.Pause.Reason,
 			})
 		}
@@ -304,4 +309,12 @@ func slowDeliveries(c *config.Config, store *queue.Store) ([]status.Condition, e
 		Hint:  "somebody at the data owner may have to approve them in the portal",
 		Since: first.Times.Submitted, Subject: first.Delivery.ID, N: n, Detail: first.File,
 	}}, nil
+}
+
+// also joins two pieces of advice, of which the second may be none.
+func also(first, second string) string {
+	if second == "" {
+		return first
+	}
+	return first + "; " + second
 }

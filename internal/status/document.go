@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"brodaemon/internal/archive"
@@ -27,6 +28,7 @@ type documentPage struct {
 	Errors      []string
 	Ignored     []string
 	References  []reference
+	Companions  archive.Companions
 	Acts        []string
 }
 
@@ -83,6 +85,7 @@ func (s *Server) documentPage(r *http.Request, it *queue.Item) documentPage {
 		p.Hold = l.word("hold", it.Hold)
 	}
 	p.Kind, p.Why = l.whyOf(it)
+	p.Companions = DetailOf(it).Companions
 	if it.Report != nil {
 		p.Errors = it.Report.Errors
 	}
@@ -94,11 +97,29 @@ func (s *Server) documentPage(r *http.Request, it *queue.Item) documentPage {
 func (l language) whyOf(it *queue.Item) (kind, said string) {
 	switch {
 	case it.HoldReason != "":
-		return "", it.HoldReason
+		return "", l.holdReason(it)
 	case it.LastError != "" && it.LastKind != "":
 		return l.word("kind", it.LastKind), it.LastError
 	}
 	return "", it.LastError
+}
+
+// holdReason is why a document is held: on a Dutch page in Dutch where it is one
+// of the reasons for which a document counts as perhaps a duplicate.
+func (l language) holdReason(it *queue.Item) string {
+	if l != dutch || it.Hold != queue.HoldDuplicate {
+		return it.HoldReason
+	}
+	for english, word := range map[string]string{
+		"it has the same bytes as ":      "same-bytes",
+		"it has the same content as ":    "same-content",
+		"it registers the same object (": "same-object",
+	} {
+		if strings.HasPrefix(it.HoldReason, english) {
+			return l.text(word, it.DuplicateOf)
+		}
+	}
+	return it.HoldReason
 }
 
 // meaning says in sentences where a document stands.
@@ -170,6 +191,7 @@ func (l language) references(it *queue.Item) []reference {
 		{Label: "ref.submitted", Time: it.Times.Submitted},
 		{Label: "ref.settled", Time: it.Times.Settled},
 		{Label: "ref.filed", Time: it.Times.Filed},
+		{Label: "ref.confirmed", Time: d.Times.Confirmed},
 		{Label: "ref.place", Value: d.Filed},
 		{Label: "ref.beside", Value: d.Beside},
 	}

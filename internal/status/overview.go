@@ -150,7 +150,7 @@ func (p *overviewPage) fill(l language, s *Snapshot) {
 	}
 	p.Counts = countTableOf(s)
 	if s.Oldest != nil {
-		p.OldestWhy = line(s.Oldest.LastError)
+		p.OldestWhy = l.said(s.Oldest.LastError)
 	}
 }
 
@@ -167,7 +167,7 @@ func (l language) conditionViewOf(c *Condition, s *Snapshot) conditionView {
 	if l == english || !known {
 		return v
 	}
-	detail := c.Detail
+	detail, _ := SplitAdvice(c.Detail)
 	if c.Code == "folder-offline" {
 		for i := range s.Folders {
 			if s.Folders[i].Name == c.Subject {
@@ -376,10 +376,14 @@ func (l language) itemViewOf(it *queue.Item) itemView {
 		Waiting: it.Hold != "", Moving: it.State.End() && it.Open(),
 	}
 	kind, said := l.whyOf(it)
-	if said == "" {
+	switch {
+	case said != "":
+	case it.Report != nil && len(it.Report.Errors) == 0 && (it.State == queue.Rejected || it.State == queue.Cancelled):
+		said = l.reason(it) // in words, not by its code
+	default:
 		said = v.LastError // of one that ended: why
 	}
-	v.Kind, v.Why = kind, shortened(line(said), 200)
+	v.Kind, v.Why = kind, shortened(l.said(said), 200)
 	return v
 }
 

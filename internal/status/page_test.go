@@ -256,6 +256,36 @@ func TestDocumentPage(t *testing.T) {
 	}
 }
 
+// What the daemon says in English of common troubles has Dutch words on a Dutch page.
+func TestDutchPageSpeaksDutch(t *testing.T) {
+	server, source, _ := setup(t, func(o *Options) { o.Language = "nl" })
+	const refused = "validate: 401 Unauthorized: sign-on refused. What to do: check the token"
+	s := &source.snapshot
+	s.Oldest.LastError = refused
+	s.Tokens[len(s.Tokens)-1].Pause.Reason = refused
+	s.Conditions = []Condition{{Code: "token-paused", Subject: "assen", Detail: refused}}
+	waiting, twin, broken := source.items[1], source.items[3], source.items[4]
+	waiting.LastError, waiting.LastKind = refused, "unauthorized"
+	waiting.History = append(waiting.History, queue.Event{What: "postponed", Detail: refused})
+	waiting.Companions = []queue.Companion{{File: "put-2.xml.note.txt", State: queue.CompanionNot, Why: "add note: 403. What to do: ask"}}
+	twin.Hold, twin.HoldReason, twin.DuplicateOf = queue.HoldDuplicate, "it registers the same object (B-1) as document 1 (put-1.xml)", 1
+	broken.Report = &queue.Report{Code: "document-not-xml", Detail: "it begins with \"x\""}
+	source.items[1], source.items[3], source.items[4] = waiting, twin, broken
+	for path, want := range map[string]string{
+		"/":        "Het registreert hetzelfde object als document 1.",
+		"/?q=":     "is geen XML-bestand",
+		"/items/2": "put-2.xml.note.txt: niet toegevoegd aan de levering",
+		"/items/4": "Het registreert hetzelfde object als document 1.",
+		"/items/5": "is geen XML-bestand",
+	} {
+		body := html.UnescapeString(get(server, path).Body.String())
+		wantText(t, body, want)
+		wantNoText(t, body, "What to do", "it registers the same", "document-not-xml: ")
+	}
+	english, _, _ := setup(t, func(o *Options) { o.Source = source })
+	wantText(t, html.UnescapeString(get(english, "/items/2").Body.String()), "What to do: check the token", "not added to the delivery")
+}
+
 // What may have been submitted is never called still to be submitted.
 func TestMeaning(t *testing.T) {
 	uncertain := queue.Item{State: queue.Attached, Intent: queue.IntentSubmit}

@@ -60,6 +60,22 @@ func line(s string) string {
 	}, strings.ToValidUTF8(s, "\uFFFD"))
 }
 
+// SplitAdvice parts what the daemon says of a failure from what it advises. Where
+// advice of our own is given, or the page is Dutch, the first part will do.
+func SplitAdvice(said string) (what, advice string) {
+	what, advice, _ = strings.Cut(said, ". What to do: ")
+	return what, advice
+}
+
+// said is what the daemon said of a failure, on one line. On a Dutch page its
+// English advice is left out: the page has advice of its own.
+func (l language) said(s string) string {
+	if l == dutch {
+		s, _ = SplitAdvice(s)
+	}
+	return line(s)
+}
+
 // local is a moment as people here write it; the sort order is that of time.
 func local(t time.Time) string {
 	if t.IsZero() {
