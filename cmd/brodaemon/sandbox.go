@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"brodaemon/internal/doctor"
 	"brodaemon/internal/sandbox"
 	"brodaemon/internal/secret"
 )
@@ -28,6 +29,9 @@ func newSandboxCommand() *cobra.Command {
 		Long: `Run a portal with the delivery API v2 on this machine. It keeps everything in memory,
 moves deliveries through the portal's steps on the clock, and misbehaves on request:
 --set NAME=VALUE throws one of its switches, --list-settings explains them all.
+
+It has a delivery token (aanlevertoken), which --username and --password-file change,
+and prints two others with it: one that only validates and one for notes and files.
 
 Three marks in objectIdAccountableParty choose a document's fate: BRODAEMON-ONGELDIG
 is not valid, BRODAEMON-AFGEKEURD is refused by the register, BRODAEMON-HANDMATIG
@@ -108,9 +112,15 @@ func serveSandbox(ctx context.Context, out io.Writer, listen string, o sandbox.O
   username  %s
   password  %s
   seed      %d
-Ctrl-C stops.
-
 `, l.Addr(), o.Tokens[0].Projects[0], o.Tokens[0].Username, shown, o.Seed)
+	for _, t := range o.Tokens[1:] {
+		kind := doctor.ValidationToken
+		if t.Kind == sandbox.EnrichmentToken {
+			kind = doctor.EnrichmentToken
+		}
+		fmt.Fprintf(out, "also %s\n  username  %s\n  password  %s\n", kindWords[kind], t.Username, t.Secret)
+	}
+	fmt.Fprint(out, "Ctrl-C stops.\n\n")
 	srv := &http.Server{Handler: sandbox.New(o), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
 	defer context.AfterFunc(ctx, func() { _ = srv.Close() })()
 	if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {

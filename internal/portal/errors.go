@@ -98,7 +98,7 @@ func (e *Error) Error() string {
 		parts = append(parts, strings.TrimSpace(fmt.Sprintf("%d %s", e.StatusCode, http.StatusText(e.StatusCode))))
 	}
 	parts = append(parts, e.meaning())
-	if e.Detail != "" {
+	if e.Detail != "" && e.Detail != http.StatusText(e.StatusCode) { // which was said
 		parts = append(parts, e.Detail)
 	}
 	if e.Err != nil {
@@ -178,8 +178,10 @@ func (e *Error) Hint() string {
 			return "make the token's secret readable for the account that brodaemon runs under (tokens[].password_file), or store it with `brodaemon token set`"
 		case http.StatusNotFound, http.StatusGone:
 			return "check the folder's project number, portal.environment, and that the token belongs to that project"
+		case http.StatusForbidden:
+			return "the portal knows the token but gives it no right to this: find out with `brodaemon token test` which kind of token it is, and whether the data owner's authorisation (machtiging) for the project is in force"
 		default:
-			return "check the token's user name and secret, that it belongs to this environment, and that the data owner's authorisation (machtiging) for the project is in force and the project open"
+			return "check the token's user name and secret, the project's number, that the token belongs to this environment, and that the data owner's authorisation (machtiging) for the project is in force and the project open"
 		}
 	case Gone:
 		if e.Op == OpDelivery {
