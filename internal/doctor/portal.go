@@ -31,7 +31,7 @@ func (c *checker) checkPortal(t *track, p Portal) {
 	if p.CAFile != "" {
 		t.ok("portal.ca", "ca.good", p.CAFile)
 	}
-	t.ok("portal.environment", "env."+environmentKey(p.Environment), line(p.Environment))
+	t.ok("portal.environment", "env."+environmentKey(p.Environment), line(p.Address))
 	c.checkProxy(t, transport, p.Address)
 	t.beginWithin("portal.reach", c.o.Limit)
 	before := time.Now()

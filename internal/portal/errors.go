@@ -171,7 +171,7 @@ func (e *Error) Hint() string {
 	case Unavailable:
 		return e.networkHint()
 	case RateLimited:
-		return "nothing to do; if this goes on, lower portal.requests_per_second"
+		return "wait a little; if this goes on, lower portal.requests_per_second"
 	case Unauthorized:
 		switch e.StatusCode {
 		case 0:
@@ -216,6 +216,6 @@ func (e *Error) networkHint() string {
 	case e.StatusCode == 0:
 		return "check network, firewall and proxy (HTTPS_PROXY); it may also be the portal"
 	default:
-		return "nothing to do; if it lasts, see whether the portal reports maintenance"
+		return "wait a little; if it lasts, see whether the portal reports maintenance"
 	}
 }
