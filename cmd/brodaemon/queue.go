@@ -5,11 +5,13 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"brodaemon/internal/portal"
 	"brodaemon/internal/queue"
@@ -84,7 +86,8 @@ func printRows(w io.Writer, rows []status.Row) {
 		fmt.Fprintln(w, "no documents")
 		return
 	}
-	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	var table strings.Builder
+	tw := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(tw, "ID\tFOLDER\tFILE\tTYPE\tSTATE\tBRO-ID\tDELIVERY\tNEXT\tWHY")
 	for _, r := range rows {
 		state := r.State
@@ -98,6 +101,36 @@ func printRows(w io.Writer, rows []status.Row) {
 		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.ID, r.Folder, shortened(line(r.File), 60), dash(line(r.Type)), state, dash(line(r.BROID)), dash(line(r.DeliveryID)), next, shortened(line(r.LastError), 100))
 	}
 	tw.Flush()
+	fmt.Fprint(w, fitted(table.String(), "WHY", columnsOf(w)))
+}
+
+// columnsOf is how wide the terminal behind w is; 0 if it is none.
+func columnsOf(w io.Writer) int {
+	f, ok := w.(*os.File)
+	if !ok {
+		return 0
+	}
+	columns, _, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		return 0 // a file or a pipe gets all of it
+	}
+	return columns
+}
+
+// fitted shortens the last column of a table, which begins at its heading, so that
+// no line is wider than the terminal; 20 letters of it stay in any case.
+func fitted(table, last string, columns int) string {
+	if columns <= 0 {
+		return table
+	}
+	head, _, _ := strings.Cut(table, "\n")
+	columns = max(columns, strings.Index(head, last)+20)
+	var b strings.Builder
+	for line := range strings.Lines(table) {
+		b.WriteString(shortened(strings.TrimRight(line, " \n"), columns))
+		b.WriteByte('\n')
+	}
+	return b.String()
 }
 
 func dash(s string) string {

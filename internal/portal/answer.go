@@ -56,7 +56,8 @@ func (a *answer) unreadable(err error) *Error {
 	case a.broken != nil:
 		return a.broken
 	default:
-		return &Error{Op: a.op, StatusCode: a.code, Kind: Unexpected, MaybeDone: true, Detail: a.words(), Err: a.scrub.err(err)}
+		// what can't be understood is quoted as far as it shows what it is
+		return &Error{Op: a.op, StatusCode: a.code, Kind: Unexpected, MaybeDone: true, Detail: clean(a.words(), 200), Err: a.scrub.err(err)}
 	}
 }
 
@@ -66,7 +67,7 @@ func (a *answer) decode(into any) error {
 	switch {
 	case a.broken != nil || isPage(a.header, a.body):
 	case a.more:
-		err = fmt.Errorf("more than %d bytes", len(a.body))
+		err = fmt.Errorf("an answer of more than %d MB", len(a.body)>>20)
 	case a.empty():
 		err = errors.New("an empty answer")
 	default:

@@ -205,6 +205,19 @@ func reply(code int, typ, body string) http.HandlerFunc {
 	}
 }
 
+// What can't be understood is quoted, but not at such length that the rest of the message is lost.
+func TestOddAnswerIsQuotedShortly(t *testing.T) {
+	portal := client(t, "https://portal.example", func(o *Options) {
+		o.Transport = roundTrip(func(*http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(strings.NewReader("[odd" + strings.Repeat("q", 9000)))}, nil
+		})
+	})
+	_, err := portal.Delivery(t.Context(), project, "0000182700")
+	if e := fault(t, err); e.Kind != Unexpected || !strings.Contains(e.Error(), "[oddqqq") || len(e.Error()) > 500 {
+		t.Errorf("got %d bytes: %v", len(e.Error()), e)
+	}
+}
+
 // truncated announces more than it sends.
 func truncated(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
@@ -223,7 +236,7 @@ func TestAnswerTooLarge(t *testing.T) {
 		})
 	})
 	_, err := portal.Delivery(t.Context(), project, "0000182700")
-	if e := fault(t, err); e.Kind != Unexpected || !strings.Contains(e.Error(), "more than 16777216 bytes") {
+	if e := fault(t, err); e.Kind != Unexpected || !strings.Contains(e.Error(), "an answer of more than 16 MB") {
 		t.Errorf("got %v", e)
 	}
 	if most := int64(maxJSON + maxDrain + 64<<10); taken < maxJSON || taken > most {
