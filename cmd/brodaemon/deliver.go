@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -89,6 +90,7 @@ type sending struct {
 	file   string // its name there
 	sha256 string
 	row    *status.Row // once it is in the queue
+	lying  string      // why it is not in the queue yet, where the daemon says so
 	after  queue.ID    // the newest document in the queue before it was put: older ones are not this one
 }
 
@@ -202,6 +204,7 @@ func follow(cmd *cobra.Command, remote *client, f config.Folder, sent []*sending
 	last := map[*sending]string{}
 	for {
 		open, failed := 0, 0
+		tellLying(ctx, remote, f, sent)
 		for _, s := range sent {
 			if err := s.refresh(ctx, remote, f); err != nil {
 				if errors.Is(err, control.ErrNotRunning) {
@@ -258,8 +261,31 @@ func (s *sending) refresh(ctx context.Context, remote *client, f config.Folder) 
 	return nil
 }
 
+// tellLying asks why the files that are not in the queue yet still lie in the
+// folder; one that is cut off may lie there for half an hour.
+func tellLying(ctx context.Context, remote *client, f config.Folder, sent []*sending) {
+	if !slices.ContainsFunc(sent, func(s *sending) bool { return s.row == nil }) {
+		return
+	}
+	now, err := remote.Status(ctx)
+	if err != nil {
+		return // asking for the documents tells
+	}
+	for _, at := range now.Folders {
+		for _, lying := range at.NotTaken {
+			for _, s := range sent {
+				if at.Name == f.Name && s.row == nil && s.file == lying.File {
+					s.lying = lying.Reason
+				}
+			}
+		}
+	}
+}
+
 func (s *sending) say() string {
 	switch r := s.row; {
+	case r == nil && s.lying != "":
+		return "waiting to be taken: " + line(s.lying)
 	case r == nil:
 		return "waiting to be taken"
 	case r.Hold != "":
