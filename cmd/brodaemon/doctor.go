@@ -81,7 +81,7 @@ func keepFolder(o *doctor.Options, f config.Folder) {
 		}
 	}
 	for _, t := range tokens {
-		if t.Name != f.Token {
+		if t.Name != f.Token && t.Name != f.EnrichmentToken {
 			continue
 		}
 		uses := t.Uses
