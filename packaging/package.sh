@@ -5,8 +5,7 @@
 # package wixl), manual pages are compressed with gzip.
 #
 # What it makes depends on the commit and the Go version alone: times are the
-# commit's. Only the MSI differs from run to run, in the time and the random
-# identifier that wixl puts into its summary. VERSION=1.2.3 names a release; otherwise the last tag names it, or, where
+# commit's. VERSION=1.2.3 names a release; otherwise the last tag names it, or, where
 # there is none, 0.0.N with N commits. TARGETS="linux/amd64 windows/amd64" makes less.
 set -euo pipefail
 cd "$(dirname "$0")/.."

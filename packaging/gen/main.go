@@ -7,6 +7,7 @@
 //	gen zip DIR FILE          a zip of a folder, by its name, times as the files have
 //	gen windows-config IN OUT the example configuration with the paths of Windows
 //	gen guid TEXT             an identifier that depends on the text alone
+//	gen pin-msi FILE          an MSI's time and package code, so that it is the same every time
 //
 // It needs only Go and the modules the program was built from, and writes the same
 // bytes for the same program.
@@ -54,11 +55,13 @@ func run(args []string) error {
 		return zipFolder(args[1], args[2])
 	case len(args) == 3 && args[0] == "windows-config":
 		return windowsConfig(args[1], args[2])
+	case len(args) == 2 && args[0] == "pin-msi":
+		return pinMSI(args[1])
 	case len(args) == 2 && args[0] == "guid":
 		fmt.Println(guid(args[1]))
 		return nil
 	}
-	return errors.New("use: gen icon DIR | sbom PROGRAM FILE | licences PROGRAM FILE")
+	return errors.New("use: gen icon DIR | sbom PROGRAM FILE | licences PROGRAM FILE | zip DIR FILE | windows-config IN OUT | guid TEXT | pin-msi FILE")
 }
 
 // modules are those in a program, by path.
