@@ -43,6 +43,7 @@ type program struct {
 	output io.Writer                 // of the log; nil = none
 	files  bool                      // dated log files too
 	tell   func(event.Event, string) // the system's event log, beside the log
+	first  string                    // what was done before there was a log; "" = nothing
 }
 
 // run works until ctx ends. An error before anything was watched is a
@@ -64,6 +65,9 @@ func (p *program) run(ctx context.Context) error {
 	tell := func(e event.Event, text string) {
 		log.event(e, text)
 		p.tell(e, text)
+	}
+	if p.first != "" {
+		log.Warn(p.first)
 	}
 	if crashErr != nil {
 		log.Warn("a crash would not be seen at the next start", zap.Error(crashErr))

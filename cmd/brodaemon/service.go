@@ -195,8 +195,14 @@ func newServiceRunCommand(g *globals) *cobra.Command {
 				p.output = cmd.ErrOrStderr()
 			}
 			return service.Run(serviceContext(cmd.Context()), func(ctx context.Context) error {
+				// before the configuration is read: the first one is an example, with faults
+				did, err := service.CloseConfigFolder()
+				if err != nil {
+					did = err.Error()
+				}
+				p.first = did
 				go service.Complete() // trouble with that is no reason not to run; `service install` says it
-				err := p.run(ctx)
+				err = p.run(ctx)
 				if code := exitCode(err); err != nil && code == exitConfig {
 					return &service.FaultError{Code: code, Err: err}
 				}

@@ -3,7 +3,7 @@
 // secret can be stored for the right one and doctor can say what the service
 // will see.
 //
-// It asks the system and, but for [MakeDataDir], changes nothing. What can't be
+// It asks the system and, but for [MakeDataDir] and what sets access lists on Windows, changes nothing. What can't be
 // found out is left empty: an account that exists only as a number still has its ID.
 package account
 

@@ -11,6 +11,12 @@ import (
 	"golang.org/x/sys/windows"
 )
 
+// Accounts that get at everything anyhow, by SID.
+const (
+	System         = "S-1-5-18"
+	Administrators = "S-1-5-32-544"
+)
+
 // Insiders are those who may get at the data folder, by SID: the system,
 // administrators, the folder's owner if it is there, the account that the service
 // was given, and this account unless it acts as an administrator: who does so
@@ -20,7 +26,7 @@ func Insiders(dataDir string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	ids := []string{"S-1-5-18", "S-1-5-32-544"}
+	ids := []string{System, Administrators}
 	if !windows.GetCurrentProcessToken().IsElevated() {
 		ids = append(ids, me.ID)
 	}
@@ -51,6 +57,27 @@ func AccessList(dataDir string, forFolder bool) (*windows.SECURITY_DESCRIPTOR, e
 		list += "(A;" + inherit + ";FA;;;" + id + ")"
 	}
 	return windows.SecurityDescriptorFromString(list)
+}
+
+// Close gives a folder the [AccessList] of the data folder, as it is or in it.
+// What lies in it and inherits has that list too. It may be repeated.
+func Close(dataDir, folder string) error {
+	sd, err := AccessList(dataDir, true)
+	if err != nil {
+		return err
+	}
+	return Protect(folder, sd)
+}
+
+// Protect replaces the access list of a file or folder and shuts out what the
+// folder above would pass on.
+func Protect(path string, sd *windows.SECURITY_DESCRIPTOR) error {
+	list, _, err := sd.DACL()
+	if err != nil {
+		return err
+	}
+	return windows.SetNamedSecurityInfo(path, windows.SE_FILE_OBJECT,
+		windows.DACL_SECURITY_INFORMATION|windows.PROTECTED_DACL_SECURITY_INFORMATION, nil, nil, list, nil)
 }
 
 // Attributes wraps an access list for those calls that make something with it

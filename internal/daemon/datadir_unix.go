@@ -5,22 +5,16 @@ package daemon
 import (
 	"fmt"
 	"os"
-	"path/filepath"
-	"slices"
 	"syscall"
-
-	"brodaemon/internal/queue"
 )
-
-// ourNames may stand in the data folder before the queue does.
-var ourNames = []string{queue.SpoolName, "logs", "tokens", "crash.log"}
 
 // closeDataDir sees to it that no other account can look into the data folder:
 // it holds every document under way, what the portal said of them, and the
 // control socket. One that others can read is put right if it is certainly ours
 // (nothing but ours in it, or our queue), and fixed says what was done. Anything else
 // is refused: what others could write to may hold what others put there, and a
-// folder that also serves something else is not ours to close.
+// folder that also serves something else is not ours to close. What lies in it
+// (tokens, logs) can't be reached by others through a closed folder, whatever its mode.
 func closeDataDir(dir string) (fixed string, err error) {
 	info, err := os.Stat(dir)
 	if err != nil {
@@ -41,8 +35,7 @@ func closeDataDir(dir string) (fixed string, err error) {
 	if err != nil {
 		return "", fmt.Errorf("look into the data folder: %w", err)
 	}
-	foreign := slices.ContainsFunc(entries, func(e os.DirEntry) bool { return !slices.Contains(ourNames, e.Name()) })
-	if _, err := os.Lstat(filepath.Join(dir, queue.FileName)); foreign && err != nil {
+	if holdsForeign(dir, entries) {
 		return "", fmt.Errorf("the data folder %s is open to other accounts (mode %v) and holds other things than brodaemon's: %s", dir, mode, remedy)
 	}
 	if err := os.Chmod(dir, 0o700); err != nil {

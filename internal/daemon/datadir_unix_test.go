@@ -23,6 +23,7 @@ func TestDataDirIsClosed(t *testing.T) {
 		{"closed", 0o700, "", 0o700, "", false},
 		{"empty and readable", 0o755, "", 0o700, "is closed to them now", false},
 		{"only logs and readable", 0o755, "logs", 0o700, "is closed to them now", false},
+		{"the queue is lost, its ledger is there", 0o755, queue.LedgerName, 0o700, "is closed to them now", false},
 		{"ours and readable", 0o750, queue.FileName, 0o700, "is closed to them now", false},
 		{"somebody else's things in it", 0o755, "thesis.doc", 0o755, "chmod 700", true},
 		{"others can write", 0o777, queue.FileName, 0o777, "see that nothing in it is foreign", true},

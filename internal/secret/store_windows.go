@@ -74,21 +74,12 @@ func makeStore(dataDir string) (*os.Root, error) {
 	}
 	err = windows.CreateDirectory(name, account.Attributes(sd))
 	if errors.Is(err, fs.ErrExist) {
-		err = protect(path, sd)
+		err = account.Protect(path, sd)
 	}
 	if err != nil {
 		return nil, &fs.PathError{Op: "make the protected store", Path: path, Err: err}
 	}
 	return os.OpenRoot(path)
-}
-
-func protect(path string, sd *windows.SECURITY_DESCRIPTOR) error {
-	list, _, err := sd.DACL()
-	if err != nil {
-		return err
-	}
-	return windows.SetNamedSecurityInfo(path, windows.SE_FILE_OBJECT,
-		windows.DACL_SECURITY_INFORMATION|windows.PROTECTED_DACL_SECURITY_INFORMATION, nil, nil, list, nil)
 }
 
 func createPrivate(dir *os.Root, name string) (*os.File, error) {

@@ -297,3 +297,6 @@ func NeedsPassword(string) bool { return false }
 
 // Complete has nothing to add: the unit says it all.
 func Complete() []error { return nil }
+
+// CloseConfigFolder has nothing to do: packages close the folder.
+func CloseConfigFolder() (did string, err error) { return "", nil }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,6 +15,8 @@ import (
 	"golang.org/x/sys/windows"
 	"golang.org/x/sys/windows/svc"
 	"golang.org/x/sys/windows/svc/mgr"
+
+	"brodaemon/internal/account"
 )
 
 const noRights = "this needs an administrator: open a prompt with \"Run as administrator\""
@@ -289,7 +292,7 @@ func Query(context.Context) (Status, error) {
 // closeFolders makes the configuration's and the data folder and closes them to
 // others than the system, administrators and the service's account.
 func closeFolders(o Options, owner *windows.SID) (did []string, err error) {
-	dirs := []string{filepath.Join(os.Getenv("ProgramData"), "brodaemon")}
+	dirs := []string{configFolder()}
 	if o.DataDir != "" && !strings.HasPrefix(strings.ToLower(o.DataDir), strings.ToLower(dirs[0])+`\`) {
 		dirs = append(dirs, o.DataDir)
 	}
@@ -319,9 +322,67 @@ func closeFolder(dir string, owner *windows.SID) error {
 	if err != nil {
 		return err
 	}
-	dacl, _, err := sd.DACL()
-	if err != nil {
-		return err
-	}
-	return windows.SetNamedSecurityInfo(dir, windows.SE_FILE_OBJECT, windows.DACL_SECURITY_INFORMATION|windows.PROTECTED_DACL_SECURITY_INFORMATION, nil, nil, dacl, nil)
+	return account.Protect(dir, sd)
 }
+
+// CloseConfigFolder closes the configuration's folder to others than the system,
+// administrators and the service's account where nobody has given it an access
+// list of its own yet: one that an installer package made lets every user of the
+// machine read. One whose list a person set stays as it is. It may be repeated;
+// did says what was done, "" if nothing.
+func CloseConfigFolder() (did string, err error) {
+	dir := configFolder()
+	sd, err := windows.GetNamedSecurityInfo(dir, windows.SE_FILE_OBJECT, windows.DACL_SECURITY_INFORMATION)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("find out who may read %s: %w", dir, err)
+	}
+	if own, err := hasOwnList(sd); own || err != nil {
+		return "", err
+	}
+	var sid *windows.SID
+	if service, ok := account.Service(); ok && service.ID != account.System {
+		if sid, err = windows.StringToSid(service.ID); err != nil {
+			return "", fmt.Errorf("the service's account %s: %w", service, err)
+		}
+	}
+	if err := closeFolder(dir, sid); err != nil {
+		grant := ""
+		if sid != nil {
+			grant = " *" + sid.String() + ":(OI)(CI)M"
+		}
+		return "", fmt.Errorf("every user of this machine may read %s, and this account can't change that (%w): as an administrator run `icacls \"%s\" /inheritance:r /grant:r *%s:(OI)(CI)F *%s:(OI)(CI)F%s`",
+			dir, err, dir, account.System, account.Administrators, grant)
+	}
+	return "closed " + dir + " to other accounts", nil
+}
+
+// hasOwnList tells whether anything in a folder's access list is its own, and not
+// passed on from the folder above.
+func hasOwnList(sd *windows.SECURITY_DESCRIPTOR) (bool, error) {
+	control, _, err := sd.Control()
+	if err != nil {
+		return false, err
+	}
+	list, _, err := sd.DACL()
+	if errors.Is(err, windows.ERROR_OBJECT_NOT_FOUND) || err == nil && list == nil {
+		return false, nil // everybody may do everything: nobody meant that
+	}
+	if err != nil || control&windows.SE_DACL_PROTECTED != 0 {
+		return true, err
+	}
+	for i := range list.AceCount {
+		var ace *windows.ACCESS_ALLOWED_ACE
+		if err := windows.GetAce(list, uint32(i), &ace); err != nil {
+			return false, err
+		}
+		if ace.Header.AceFlags&windows.INHERITED_ACE == 0 {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+func configFolder() string { return filepath.Join(os.Getenv("ProgramData"), "brodaemon") }

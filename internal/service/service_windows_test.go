@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/windows"
 	"golang.org/x/sys/windows/svc"
 )
 
@@ -78,5 +79,25 @@ func TestFaultIsTheServicesOwnExitCode(t *testing.T) {
 	_, _, ended := execute(func(context.Context) error { return &FaultError{78, errors.New("faulty")} })
 	if got := <-ended; got != [2]any{true, uint32(78)} {
 		t.Errorf("ended with %v", got)
+	}
+}
+
+// The configuration's folder is closed at a start while it has what %ProgramData%
+// passes on, and left alone once a person has set anything.
+func TestOwnAccessList(t *testing.T) {
+	for list, own := range map[string]bool{
+		"D:AI(A;OICIID;FA;;;SY)(A;OICIID;FA;;;BA)(A;OICIIOID;GA;;;CO)(A;OICIID;0x1200a9;;;BU)(A;CIID;DCLCRPCR;;;BU)": false, // as in %ProgramData%
+		"D:AI(A;OICI;0x1301bf;;;S-1-5-21-1-2-3-1104)(A;OICIID;FA;;;SY)(A;OICIID;0x1200a9;;;BU)":                      true,
+		"D:P(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)": true,
+		"D:PAI(A;OICIID;FA;;;SY)":             true,
+		"O:SY":                                false, // no list: everybody
+	} {
+		sd, err := windows.SecurityDescriptorFromString(list)
+		if err != nil {
+			t.Fatalf("%s: %v", list, err)
+		}
+		if got, err := hasOwnList(sd); err != nil || got != own {
+			t.Errorf("%s: own list %v, %v; want %v", list, got, err, own)
+		}
 	}
 }
