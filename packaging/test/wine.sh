@@ -79,6 +79,13 @@ for room in ${ROOMS:-logfile event crash secret queue archive watch control serv
 	rm -rf "$place/internal" "$place/$room.test.exe"
 done
 
+# and of the daemon what is about access lists
+CGO_ENABLED=0 GOOS=windows GOFLAGS=-buildvcs=false go test -c -trimpath -o "$place/daemon.test.exe" ./internal/daemon
+w "$place/daemon.test.exe" -test.v -test.run '^TestDataDirIsClosed$' >"$place/daemon.log" 2>&1 </dev/null || fail "an open data folder: $(cat "$place/daemon.log")"
+grep -q '^ *--- SKIP' "$place/daemon.log" && fail "an open data folder is not tested: $(cat "$place/daemon.log")"
+rm -f "$place/daemon.test.exe"
+ok "an open data folder is closed or refused"
+
 # the exe: deliver
 portal=127.0.0.1:$((20000 + RANDOM % 10000))
 (umask 077 && printf 'x%.0s' {1..64} >"$place/portal.secret")
