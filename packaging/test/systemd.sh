@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs the deb in a machine of its own (systemd-nspawn) and lives its life there:
+# Lives the lives of the rpm, of the program that installs itself from the archive,
+# and of the deb in a machine of its own (systemd-nspawn): the last is
 # install, ready, deliver, kill -9, faulty configuration, reload, credential, hang and
 # watchdog, crash, upgrade, backup, removal, purge. Needs root and Debian; makes what
 # it needs with debootstrap. Use: packaging/test/systemd.sh, after make packages.
@@ -7,9 +8,10 @@
 . "$(dirname "$0")/lib.sh"
 [ "$(id -u)" = 0 ] || skip "a machine of its own needs root"
 mkdir -p "$work"
-need systemd-container debootstrap systemd
+need systemd-container debootstrap systemd rpm
 deb=$(ls "$root"/dist/packages/*amd64.deb 2>/dev/null | head -1 || true)
-[ -n "$deb" ] || fail "no deb in dist/packages: run make packages first"
+rpm=$(ls "$root"/dist/packages/*x86_64.rpm 2>/dev/null | head -1 || true)
+[ -n "$deb" ] && [ -n "$rpm" ] || fail "no deb or rpm in dist/packages: run make packages first"
 
 base=${ROOTFS:-$work/bookworm}
 if [ ! -x "$base/usr/lib/systemd/systemd" ]; then
@@ -36,9 +38,36 @@ cp "$deb" "$machine/root/old.deb"
 mkdir -p "$work/newer"
 (
 	export VERSION=99.0.0 ARCH=amd64 STAGE=$root/dist/work/linux-amd64 MANUAL=$root/dist/work/manual SHARED=$root/dist/work/shared
-	"${TOOLS:-$root/.tools}/nfpm" package --config packaging/nfpm.yaml --packager deb --target "$work/newer/" >/dev/null
+	for kind in deb rpm; do
+		"${TOOLS:-$root/.tools}/nfpm" package --config packaging/nfpm.yaml --packager $kind --target "$work/newer/" >/dev/null
+	done
 )
 cp "$work"/newer/*amd64.deb "$machine/root/new.deb"
+
+# the rpm, with its scripts, before the machine runs: install, verify, upgrade, erase
+r() { rpm --root "$machine" "$@" >"$work/rpm.log" 2>&1 || fail "rpm $*: $(cat "$work/rpm.log")"; }
+owner() { chroot "$machine" stat -c '%U:%G %a' "$1"; }
+r --initdb
+r -i --nodeps "$rpm" # it names packages of other distributions
+[ "$(owner /etc/brodaemon/config.yaml)" = "root:brodaemon 640" ] || fail "rpm: the configuration is $(owner /etc/brodaemon/config.yaml)"
+says brodaemon chroot "$machine" /usr/bin/brodaemon version || fail "rpm: the program does not run"
+[ -e "$machine/usr/lib/systemd/system/brodaemon.service" ] || fail "rpm: no unit"
+r -V --nodeps --nogroup --nomode brodaemon # a script gives the configuration to the account, which it made
+echo "# of the office" >>"$machine/etc/brodaemon/config.yaml"
+install -d -o "$(chroot "$machine" id -u brodaemon)" -m 700 "$machine/var/lib/brodaemon/spool"
+touch "$machine/var/lib/brodaemon/spool/1-x.xml"
+r -U --nodeps "$work"/newer/*x86_64.rpm
+grep -q 'of the office' "$machine/etc/brodaemon/config.yaml" || fail "rpm: the upgrade changed the configuration"
+[ "$(owner /etc/brodaemon/config.yaml)" = "root:brodaemon 640" ] || fail "rpm: after an upgrade the configuration is $(owner /etc/brodaemon/config.yaml)"
+[ "$(rpm --root "$machine" -q brodaemon | wc -l)" = 1 ] || fail "rpm: two versions"
+r -e --nodeps brodaemon
+grep -q '1 documents are under way' "$work/rpm.log" || fail "rpm: the removal does not tell of the document: $(cat "$work/rpm.log")"
+[ ! -e "$machine/usr/bin/brodaemon" ] || fail "rpm: the removal left the program"
+[ -e "$machine/var/lib/brodaemon/spool/1-x.xml" ] || fail "rpm: the removal took data"
+grep -q 'of the office' "$machine/etc/brodaemon/config.yaml.rpmsave" || fail "rpm: the removal took the configuration"
+chroot "$machine" userdel brodaemon 2>/dev/null
+rm -rf "$machine/var/lib/brodaemon" "$machine/etc/brodaemon" "$machine/var/lib/rpm"
+ok "the rpm: install, verify, upgrade, erase; configuration and data stay"
 
 systemd-nspawn -q -b -D "$machine" --private-network --register=no --keep-unit --machine="brodaemon-$$" --console=pipe </dev/null >"$work/console.log" 2>&1 &
 nspawn=$!
@@ -47,6 +76,52 @@ until_true 20 "the machine is started" find_leader
 m() { nsenter -t "$leader" -a -- "$@"; }
 booted() { says 'running\|degraded' m systemctl is-system-running; }
 until_true 90 "its systemd is up" booted
+
+# the archive's program, which installs itself as a service; folders in an unusual place
+portal() { m systemd-run -q --unit=portal "$1" sandbox --username u --password-file /root/portal.secret --set timeline=instant; }
+secret=$(printf 'x%.0s' {1..64})
+(umask 077 && printf %s "$secret" >"$machine/root/portal.secret")
+mkdir -p "$machine/opt/brodaemon"
+tar -xzf "$(ls "$root"/dist/packages/*-linux-amd64.tar.gz | head -1)" -C "$machine/opt/brodaemon" --strip-components=1
+b() { m /opt/brodaemon/brodaemon "$@"; }
+b service status >"$work/service.log" 2>&1 && fail "a service that is not there runs"
+grep -q 'not installed' "$work/service.log" || fail "service status: $(cat "$work/service.log")"
+b service start >"$work/service.log" 2>&1 && fail "what is not installed is started"
+portal /opt/brodaemon/brodaemon
+mkdir -p "$machine/etc/brodaemon" "$machine/data/bro/office"
+cp "$machine/root/portal.secret" "$machine/etc/brodaemon/office.secret"
+cat >"$machine/etc/brodaemon/config.yaml" <<YAML
+portal: { url: "http://127.0.0.1:8790" }
+tokens: [{ name: office, username: u, password_file: office.secret }]
+folders:
+  - { name: office, path: /data/bro/office, project: "1255", token: office, settle: 300ms, scan_interval: 1s }
+retry: { first: 1s, max: 2s }
+follow: { first: 200ms, max: 1s }
+YAML
+b service install >"$work/service.log" 2>&1 || fail "service install: $(cat "$work/service.log")"
+m chown -R brodaemon: /data/bro/office /etc/brodaemon/office.secret || fail "service install made no account: $(cat "$work/service.log")"
+says 'ReadWritePaths=-/data/bro/office' m cat /etc/systemd/system/brodaemon.service.d/brodaemon-install.conf || fail "no way to the folder: $(cat "$work/service.log")"
+b service install >"$work/service.log" 2>&1 && fail "it is installed twice"
+[ "$(m systemctl is-active brodaemon || true)" = inactive ] || fail "service install started it"
+b service start >"$work/service.log" 2>&1 || fail "service start: $(cat "$work/service.log") $(m journalctl -u brodaemon -n 20 --no-pager)"
+says 'active (running), process .*, account brodaemon' b service status || fail "service status: $(b service status)"
+document "$machine/data/bro/office/zero.xml" "zero-$RANDOM$RANDOM"
+until_true 60 "a service that the program installed delivers from a folder elsewhere" filed "$machine/data/bro/office" zero.xml
+b doctor --as-service >"$work/doctor.log" 2>&1 || fail "doctor --as-service: $(cat "$work/doctor.log")"
+grep -q brodaemon "$work/doctor.log" && ! grep -q 'root' "$work/doctor.log" || fail "doctor checked as somebody else: $(cat "$work/doctor.log")"
+ok "doctor --as-service checks as the account brodaemon"
+pid=$(m systemctl show -P MainPID brodaemon)
+b service restart || fail "service restart"
+[ "$(m systemctl show -P MainPID brodaemon)" != "$pid" ] || fail "service restart did nothing"
+b service stop || fail "service stop"
+b service status >"$work/service.log" 2>&1 && fail "stopped, but: $(cat "$work/service.log")"
+[ "$(m systemctl show -P Result brodaemon)" = success ] || fail "the stop was no good one: $(m systemctl show -P Result brodaemon)"
+b service uninstall >"$work/service.log" 2>&1 || fail "service uninstall: $(cat "$work/service.log")"
+[ -z "$(m sh -c 'ls -d /etc/systemd/system/brodaemon* /etc/systemd/system/*/brodaemon* 2>/dev/null')" ] || fail "service uninstall left $(m sh -c 'ls -d /etc/systemd/system/brodaemon* /etc/systemd/system/*/brodaemon*')"
+[ -e "$machine/var/lib/brodaemon/queue.db" ] && [ -e "$machine/etc/brodaemon/config.yaml" ] || fail "service uninstall took data or configuration"
+says 'not installed' b service status || fail "after uninstall: $(b service status 2>&1)"
+ok "service install, start, status, restart, stop, uninstall"
+m sh -c 'systemctl stop portal; userdel brodaemon; rm -rf /var/lib/brodaemon /var/log/brodaemon /etc/brodaemon /opt/brodaemon /data; systemctl reset-failed' 2>/dev/null || true
 
 # install: there, and not running
 m dpkg -i /root/old.deb >"$work/dpkg.log" 2>&1 || fail "dpkg -i: $(cat "$work/dpkg.log")"
@@ -60,11 +135,10 @@ ok "systemd-analyze verify and security:${exposure#*:}"
 m man -w brodaemon >/dev/null 2>&1 || [ -e "$machine/usr/share/man/man1/brodaemon.1.gz" ] || fail "no manual page"
 
 # a portal, a folder, a configuration
-secret=$(printf 'x%.0s' {1..64})
 m sh -c "printf %s $secret >/etc/brodaemon/office.secret; chown brodaemon: /etc/brodaemon/office.secret; chmod 600 /etc/brodaemon/office.secret
 	mkdir -p /srv/bro/office /mnt/late /etc/brodaemon/credentials; chown brodaemon: /srv/bro/office
-	printf %s $secret >/etc/brodaemon/credentials/office; chmod 600 /etc/brodaemon/credentials/office; cp /etc/brodaemon/credentials/office /root/portal.secret"
-m systemd-run -q --unit=portal /usr/bin/brodaemon sandbox --username u --password-file /root/portal.secret --set timeline=instant
+	printf %s $secret >/etc/brodaemon/credentials/office; chmod 600 /etc/brodaemon/credentials/office"
+portal /usr/bin/brodaemon
 config() { # EXTRA-FOLDER-LINES PASSWORD-FILE
 	cat >"$machine/etc/brodaemon/config.yaml" <<YAML
 portal: { url: "http://127.0.0.1:8790" }

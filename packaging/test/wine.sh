@@ -140,8 +140,37 @@ says bytes b backup 'C:\backup.tar' || fail "backup over the pipe"
 ok "backup over the pipe"
 kill "$running" # outright; that must be safe
 
-# the service, through the service manager
 until_true 20 "the program is gone" sh -c "! kill -0 $running"
+
+# a folder by its UNC name, and a data folder deeper than 260 characters
+mkdir -p "$WINEPREFIX/dosdevices/unc/srv" "$place/share/office"
+ln -s "$place/share" "$WINEPREFIX/dosdevices/unc/srv/docs"
+deep=$(printf '\\%s' long{1..6}-"$(printf 'd%.0s' {1..50})")
+# config FILE DATA-FOLDER: with the folder on the share
+elsewhere() {
+	sed -e "s|path: 'C:.bro.office'|path: '\\\\\\\\srv\\\\docs\\\\office'|" "$data/config.yaml" >"$1"
+	printf "data_dir: '%s'\n" "$2" >>"$1"
+}
+elsewhere "$data/share.yaml" "C:$deep"
+grep -qF "path: '\\\\srv\\docs\\office'" "$data/share.yaml" || fail "this test writes: $(cat "$data/share.yaml")"
+((${#deep} > 300)) || fail "the data folder's path is short: $deep"
+"${wine[@]}" 'C:\brodaemon.exe' --config 'C:\ProgramData\brodaemon\share.yaml' run >"$place/share.log" 2>&1 &
+running=$!
+pids+=($running)
+document "$place/share/office/far.xml" "far-$RANDOM$RANDOM"
+until_true 60 "a document in a folder by its UNC name is delivered, the data folder being deep" filed "$place/share/office" far.xml
+[ -e "$c${deep//\\//}/queue.db" ] && [ -n "$(ls "$c${deep//\\//}/logs")" ] || fail "the data folder is not where it should be: $deep"
+kill "$running"
+until_true 20 "the program is gone" sh -c "! kill -0 $running"
+elsewhere "$data/share.yaml" '\\srv\docs\data'
+rc=0
+b --config 'C:\ProgramData\brodaemon\share.yaml' run >"$place/share.log" 2>&1 </dev/null || rc=$?
+[ "$rc" = 78 ] && grep -q data_dir "$place/share.log" || fail "a data folder on a share: exit code $rc, $(cat "$place/share.log")"
+[ ! -e "$place/share/data" ] || fail "the data folder was made on a share"
+ok "a data folder on a share is refused"
+rm "$data/share.yaml"
+
+# the service, through the service manager
 b service install >"$place/install.log" 2>&1 || fail "service install: $(cat "$place/install.log")"
 says 'stopped' b service status || fail "service status: $(b service status 2>&1)"
 b service start >"$place/start.log" 2>&1 || fail "service start: $(cat "$place/start.log")"
