@@ -49,6 +49,11 @@ func Install(ctx context.Context, o Options) (did []string, err error) {
 	} else if _, err := user.Lookup(o.User); err != nil {
 		return nil, fmt.Errorf("account %s: %w", o.User, err)
 	}
+	made, err := makeDataDir(o)
+	if err != nil {
+		return did, err
+	}
+	did = append(did, made...)
 	if byPackage {
 		did = append(did, "the unit is the package's: "+unit)
 	} else {
@@ -114,6 +119,24 @@ func makeAccount(ctx context.Context) ([]string, error) {
 		return nil, fmt.Errorf("make the account %s: %w: %s; make it by hand or name another with --user", account, err, bytes.TrimSpace(out))
 	}
 	return []string{"made the account " + account + "; give it access to the folders"}, nil
+}
+
+// makeDataDir makes the data folder for the account if it is not there, so that
+// `token set` before the first start knows whose it is.
+func makeDataDir(o Options) ([]string, error) {
+	if o.DataDir == "" || exists(o.DataDir) {
+		return nil, nil
+	}
+	u, err := user.Lookup(o.User)
+	if err != nil {
+		return nil, fmt.Errorf("account %s: %w", o.User, err)
+	}
+	uid, uidErr := strconv.Atoi(u.Uid)
+	gid, gidErr := strconv.Atoi(u.Gid)
+	if err := errors.Join(uidErr, gidErr, os.MkdirAll(filepath.Dir(o.DataDir), 0o755), os.Mkdir(o.DataDir, 0o700), os.Chown(o.DataDir, uid, gid)); err != nil {
+		return nil, fmt.Errorf("make the data folder for %s: %w", o.User, err)
+	}
+	return []string{"made the data folder " + o.DataDir + " for " + o.User}, nil
 }
 
 // unitFor is our unit with this program and account.

@@ -21,13 +21,17 @@ if [ -z "$old" ] && [ -e /etc/brodaemon/config.yaml ]; then
 	chmod 0640 /etc/brodaemon/config.yaml
 fi
 
+# made here and not by the first start, so that `token set` and `doctor --as-service`
+# before it know whose it is
+[ -e /var/lib/brodaemon ] || install -d -o brodaemon -g brodaemon -m 0700 /var/lib/brodaemon
+
 if [ -d /run/systemd/system ]; then
 	systemctl daemon-reload
 	# only one that runs: the new version goes on where the old one stopped
 	[ -z "$old" ] || systemctl try-restart brodaemon.service || true
 fi
 if [ -z "$old" ]; then
-	echo "brodaemon is installed and does not run yet. Set the four marked lines in"
-	echo "/etc/brodaemon/config.yaml, and then: systemctl enable --now brodaemon"
-	echo "It runs as the account brodaemon, which needs access to the folders."
+	echo "brodaemon is installed and does not run yet. Set the three lines marked >>> in"
+	echo "/etc/brodaemon/config.yaml, give the account brodaemon access to the folders, and then:"
+	echo "  brodaemon token set office; brodaemon doctor --as-service; systemctl enable --now brodaemon"
 fi

@@ -54,7 +54,8 @@ says brodaemon chroot "$machine" /usr/bin/brodaemon version || fail "rpm: the pr
 [ -e "$machine/usr/lib/systemd/system/brodaemon.service" ] || fail "rpm: no unit"
 r -V --nodeps --nogroup --nomode brodaemon # a script gives the configuration to the account, which it made
 echo "# of the office" >>"$machine/etc/brodaemon/config.yaml"
-install -d -o "$(chroot "$machine" id -u brodaemon)" -m 700 "$machine/var/lib/brodaemon/spool"
+[ "$(owner /var/lib/brodaemon)" = "brodaemon:brodaemon 700" ] || fail "rpm: the data folder is $(owner /var/lib/brodaemon)"
+mkdir "$machine/var/lib/brodaemon/spool"
 touch "$machine/var/lib/brodaemon/spool/1-x.xml"
 r -U --nodeps "$work"/newer/*x86_64.rpm
 grep -q 'of the office' "$machine/etc/brodaemon/config.yaml" || fail "rpm: the upgrade changed the configuration"
@@ -89,20 +90,23 @@ grep -q 'not installed' "$work/service.log" || fail "service status: $(cat "$wor
 b service start >"$work/service.log" 2>&1 && fail "what is not installed is started"
 portal /opt/brodaemon/brodaemon
 mkdir -p "$machine/etc/brodaemon" "$machine/data/bro/office"
-cp "$machine/root/portal.secret" "$machine/etc/brodaemon/office.secret"
 cat >"$machine/etc/brodaemon/config.yaml" <<YAML
 portal: { url: "http://127.0.0.1:8790" }
-tokens: [{ name: office, username: u, password_file: office.secret }]
+tokens: [{ name: office, username: u }]
 folders:
   - { name: office, path: /data/bro/office, project: "1255", token: office, settle: 300ms, scan_interval: 1s }
 retry: { first: 1s, max: 2s }
 follow: { first: 200ms, max: 1s }
 YAML
 b service install >"$work/service.log" 2>&1 || fail "service install: $(cat "$work/service.log")"
-m chown -R brodaemon: /data/bro/office /etc/brodaemon/office.secret || fail "service install made no account: $(cat "$work/service.log")"
+m chown -R brodaemon: /data/bro/office || fail "service install made no account: $(cat "$work/service.log")"
 says 'ReadWritePaths=-/data/bro/office' m cat /etc/systemd/system/brodaemon.service.d/brodaemon-install.conf || fail "no way to the folder: $(cat "$work/service.log")"
 b service install >"$work/service.log" 2>&1 && fail "it is installed twice"
 [ "$(m systemctl is-active brodaemon || true)" = inactive ] || fail "service install started it"
+b token set office <"$machine/root/portal.secret" >"$work/token.log" 2>&1 || fail "token set: $(cat "$work/token.log")"
+grep -q 'must run as' "$work/token.log" && fail "token set before the first start: $(cat "$work/token.log")"
+b doctor --as-service >"$work/doctor.log" 2>&1 || fail "doctor before the first start: $(cat "$work/doctor.log")"
+ok "the secret is stored and doctor is content before the first start"
 b service start >"$work/service.log" 2>&1 || fail "service start: $(cat "$work/service.log") $(m journalctl -u brodaemon -n 20 --no-pager)"
 says 'active (running), process .*, account brodaemon' b service status || fail "service status: $(b service status)"
 document "$machine/data/bro/office/zero.xml" "zero-$RANDOM$RANDOM"
@@ -128,6 +132,7 @@ m dpkg -i /root/old.deb >"$work/dpkg.log" 2>&1 || fail "dpkg -i: $(cat "$work/dp
 [ "$(m systemctl is-active brodaemon || true)" = inactive ] || fail "it runs before it is configured"
 m getent passwd brodaemon >/dev/null || fail "no account"
 [ "$(m stat -c '%U:%G %a' /etc/brodaemon/config.yaml)" = "root:brodaemon 640" ] || fail "mode of the configuration: $(m stat -c '%U:%G %a' /etc/brodaemon/config.yaml)"
+[ "$(m stat -c '%U:%G %a' /var/lib/brodaemon)" = "brodaemon:brodaemon 700" ] || fail "the data folder: $(m stat -c '%U:%G %a' /var/lib/brodaemon)"
 ok "installed, with an account of its own, and not started"
 says brodaemon.service: m systemd-analyze verify --man=no /usr/lib/systemd/system/brodaemon.service && fail "systemd-analyze verify has remarks"
 exposure=$(m systemd-analyze security --offline=yes --threshold=20 /usr/lib/systemd/system/brodaemon.service | tail -1) || fail "exposure: $exposure"
