@@ -5,7 +5,7 @@ FUZZTIME ?= 20s
 TOOLS := $(CURDIR)/.tools
 STATICCHECK := $(TOOLS)/staticcheck
 
-.PHONY: help build test race lint fuzz faults model crash powercut cross demo bench packages test-packages clean
+.PHONY: help build test race lint fuzz faults model crash powercut cross demo bench packages test-packages smb clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +71,9 @@ packages: $(TOOLS)/nfpm $(TOOLS)/go-winres ## deb, rpm, MSI, zip, tar.gz, SBOM a
 test-packages: ## live the packages' lives: the deb under systemd, exe and MSI under Wine (root, after make packages)
 	packaging/test/systemd.sh
 	packaging/test/wine.sh
+
+smb: ## deliver from kernel CIFS and NFS mounts whose server dies and freezes (root, minutes)
+	packaging/test/smb.sh
 
 $(TOOLS)/nfpm: # newer ones need a module that proxies refuse
 	GOBIN=$(TOOLS) $(GO) install github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.0
