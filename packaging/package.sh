@@ -11,7 +11,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 tools=${TOOLS:-$PWD/.tools}
 out=$PWD/dist/packages
-work=$PWD/dist/work
+work=$PWD/dist/stage
 rm -rf "$out" "$work"
 mkdir -p "$out" "$work"
 

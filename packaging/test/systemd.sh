@@ -37,7 +37,7 @@ CGO_ENABLED=0 GOFLAGS=-buildvcs=false go build -trimpath -tags testhooks -ldflag
 cp "$deb" "$machine/root/old.deb"
 mkdir -p "$work/newer"
 (
-	export VERSION=99.0.0 ARCH=amd64 STAGE=$root/dist/work/linux-amd64 MANUAL=$root/dist/work/manual SHARED=$root/dist/work/shared
+	export VERSION=99.0.0 ARCH=amd64 STAGE=$root/dist/stage/linux-amd64 MANUAL=$root/dist/stage/manual SHARED=$root/dist/stage/shared
 	for kind in deb rpm; do
 		"${TOOLS:-$root/.tools}/nfpm" package --config packaging/nfpm.yaml --packager $kind --target "$work/newer/" >/dev/null
 	done

@@ -10,7 +10,7 @@
 mkdir -p "$work"
 need debootstrap wixl msitools
 msi=$(ls "$root"/dist/packages/*-x64.msi 2>/dev/null | head -1 || true)
-exe=$root/dist/work/windows-amd64/brodaemon.exe
+exe=$root/dist/stage/windows-amd64/brodaemon.exe
 [ -n "$msi" ] && [ -x "$exe" ] || fail "no MSI or exe in dist: run make packages first"
 
 base=${TRIXIE:-$work/trixie}
@@ -89,7 +89,7 @@ ok "an open data folder is closed or refused"
 # the exe: deliver
 portal=127.0.0.1:$((20000 + RANDOM % 10000))
 (umask 077 && printf 'x%.0s' {1..64} >"$place/portal.secret")
-"$root/dist/work/linux-amd64/brodaemon" sandbox --listen "$portal" --username u --password-file "$place/portal.secret" --set timeline=instant >"$place/portal.log" 2>&1 &
+"$root/dist/stage/linux-amd64/brodaemon" sandbox --listen "$portal" --username u --password-file "$place/portal.secret" --set timeline=instant >"$place/portal.log" 2>&1 &
 pids+=($!)
 data=$c/ProgramData/brodaemon
 mkdir -p "$data" "$c/bro/office"
@@ -195,7 +195,7 @@ ok "service uninstall keeps configuration and data"
 # the MSI
 sum=$(sha256sum <"$data/config.yaml")
 cp "$msi" "$c/old.msi"
-packaging/msi.sh "$root/dist/work" 99.0.0 "$c/new.msi"
+packaging/msi.sh "$root/dist/stage" 99.0.0 "$c/new.msi"
 w msiexec /i 'C:\old.msi' /qn /l*v 'C:\old.log' || fail "msiexec /i: $(tail -c 2000 "$c/old.log" | tr -d '\0')"
 [ -e "$c/Program Files/brodaemon/brodaemon.exe" ] || fail "the MSI installs no program"
 running() { says RUNNING w sc query brodaemon; }
