@@ -183,9 +183,17 @@ b service stop || fail "service stop"
 says 'stopped' b service status || fail "after stop: $(b service status 2>&1)"
 says '"event": 101' tail -n 3 "$data"/data/logs/*.log || fail "no orderly stop in the log"
 echo "nonsense: 1" >>"$data/config.yaml"
-b service start >"$place/start.log" 2>&1 && fail "it starts with a faulty configuration"
-grep -q 'code 78' "$place/start.log" || fail "a faulty configuration says: $(cat "$place/start.log")"
-ok "a faulty configuration is told by service start (code 78)"
+# Wine's service manager sometimes answers "timeout" to a start that follows a stop at once
+started=
+faulty_is_told() {
+	if b service start >"$place/start.log" 2>&1; then
+		started=yes
+		return 0
+	fi
+	grep -q 'code 78' "$place/start.log"
+}
+until_true 60 "a faulty configuration is told by service start (code 78)" faulty_is_told
+[ -z "$started" ] || fail "it starts with a faulty configuration"
 sed -i '/nonsense/d' "$data/config.yaml"
 b service uninstall || fail "service uninstall"
 says 'not installed' b service status || fail "after uninstall: $(b service status 2>&1)"
