@@ -88,6 +88,7 @@ type world struct {
 	docs    []*content // every content that was ever saved
 	files   int        // file names given out
 	crashes int
+	faults  []string          // promises that were found broken, in words
 	items   []queue.Item      // as the queue was last seen
 	back    map[queue.ID]bool // filed documents that a person took away again
 	refused map[string]bool   // delivery numbers that the data owner refused
@@ -153,6 +154,12 @@ func (w *world) end() {
 		w.life.kill()
 	}
 	_ = os.RemoveAll(w.dir)
+}
+
+// Errorf notes a broken promise, so that a failure begins with what it is about.
+func (w *world) Errorf(format string, args ...any) {
+	w.faults = append(w.faults, fmt.Sprintf(format, args...))
+	w.T.Errorf(format, args...)
 }
 
 func (w *world) must(err error) {
@@ -567,12 +574,12 @@ func (w *world) reckon() {
 	w.reckonPlaces()
 	w.reckonItems()
 	if w.Failed() {
-		var told bytes.Buffer
+		told := bytes.NewBufferString(strings.Join(w.faults, "\n") + "\n")
 		for _, it := range w.items {
-			fmt.Fprintf(&told, "%s %s %.8s %s hold %q (%s) intent %q next %s error %q filed %q\n", it.ID, it.File, it.SHA256, it.State,
+			fmt.Fprintf(told, "%s %s %.8s %s hold %q (%s) intent %q next %s error %q filed %q\n", it.ID, it.File, it.SHA256, it.State,
 				it.Hold, it.HoldReason, it.Intent, it.NextAttempt.Sub(w.began), it.LastError, it.Filed)
 			for _, e := range it.History {
-				fmt.Fprintf(&told, "    %12s %s %s\n", e.At.Sub(w.began).Round(time.Second), e.What, e.Detail)
+				fmt.Fprintf(told, "    %12s %s %s\n", e.At.Sub(w.began).Round(time.Second), e.What, e.Detail)
 			}
 		}
 		w.Fatalf("the queue in the end:\n%s", told.String())

@@ -67,7 +67,7 @@ func (s *Store) AddAll(at time.Time, arrivals []Item, moved func(old Item) bool)
 
 func newAddition(at time.Time, arrival Item, moved func(old Item) bool) *addition {
 	arrival.File = stored(arrival.File) // as it will be compared with the next time
-	return &addition{at: at, arrival: &arrival, asks: moved != nil, gone: map[ID]bool{}}
+	return &addition{at: at, arrival: &arrival, asks: moved != nil, gone: map[whereabouts]bool{}}
 }
 
 // finish waits for the addition, and answers what it asks.
@@ -76,7 +76,7 @@ func (s *Store) finish(a *addition, op *operation, moved func(old Item) bool) (I
 		err := op.wait()
 		switch {
 		case errors.Is(err, errAsk):
-			a.gone[a.question.ID] = moved(a.question)
+			a.gone[a.question.whereabouts()] = moved(a.question)
 			op = s.hand(a.run, a.changes)
 		case err != nil:
 			return Item{}, "", fmt.Errorf("store %s of folder %s: %w", a.arrival.File, a.arrival.Folder, err)
@@ -89,12 +89,21 @@ func (s *Store) finish(a *addition, op *operation, moved func(old Item) bool) (I
 // errAsk rolls an addition back that needs an answer of moved first.
 var errAsk = errors.New("is the file still there?")
 
+// whereabouts are what moved was asked about: an item's file under the name it
+// had then. An arrival of the same moment may give it another.
+type whereabouts struct {
+	id   ID
+	file string
+}
+
+func (it *Item) whereabouts() whereabouts { return whereabouts{it.ID, it.File} }
+
 // addition is one arrival on its way into the queue.
 type addition struct {
 	at      time.Time
 	arrival *Item
 	asks    bool
-	gone    map[ID]bool
+	gone    map[whereabouts]bool
 
 	before   *Item // of an item that was there already
 	item     Item
@@ -158,7 +167,7 @@ func (a *addition) findSame(tx *bolt.Tx) (*Item, error) {
 		return same, nil
 	}
 	for i, other := range elsewhere {
-		gone, answered := a.gone[other.ID]
+		gone, answered := a.gone[other.whereabouts()]
 		if !answered {
 			a.question = other
 			return nil, errAsk

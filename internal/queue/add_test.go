@@ -262,6 +262,22 @@ func TestRenamedWhileUnderWay(t *testing.T) {
 			t.Errorf("%s %s, %v; want %s known", verdict, got.ID, err, second.ID)
 		}
 	})
+	t.Run("two of the same bytes at once", func(t *testing.T) { // one is the file under its new name, the other a copy of it
+		s := setup(t)
+		it := add(t, s, Added, arrival("a.xml"))
+		verdicts := map[Verdict]Item{}
+		for _, r := range s.AddAll(t0, []Item{renamed, arrival("c.xml", bytesOf("a.xml"))}, gone("a.xml")) {
+			if r.Err != nil {
+				t.Fatal(r.Err)
+			}
+			verdicts[r.Verdict] = r.Item
+		}
+		known, copied := verdicts[Known], verdicts[AddedRejected]
+		if known.ID != it.ID || copied.DuplicateOf != it.ID || known.File == copied.File {
+			t.Errorf("%s has become %s; %s is a duplicate of %s; want the one file known as document %s and the other a duplicate of it",
+				known.ID, known.File, copied.File, copied.DuplicateOf, it.ID)
+		}
+	})
 	t.Run("moved to another folder", func(t *testing.T) {
 		s := setup(t)
 		it := add(t, s, Added, arrival("a.xml"))
