@@ -166,6 +166,7 @@ var columns = []column{
 	{"settled", func(r *status.Record) string { return cellTime(r.Times.Settled) }},
 	{"filed", func(r *status.Record) string { return cellTime(r.Times.Filed) }},
 	{"confirmed", func(r *status.Record) string { return cellTime(r.Times.Confirmed) }},
+	{"removed", func(r *status.Record) string { return cellTime(r.Times.Removed) }},
 	{"companions", func(r *status.Record) string {
 		lines := make([]string, len(r.Companions))
 		for i, c := range r.Companions {

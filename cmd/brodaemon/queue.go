@@ -224,6 +224,9 @@ func printDetail(w io.Writer, d status.Detail) {
 	}
 	row("filed", d.Filed)
 	row("with", d.Beside)
+	if !d.Times.Removed.IsZero() {
+		row("removed", local(d.Times.Removed)+", file and receipt, being older than retention.done")
+	}
 	tw.Flush()
 	for _, e := range d.Errors {
 		fmt.Fprintf(w, "  error: %s\n", line(e))

@@ -255,6 +255,7 @@ func TestCrashPointsAreAllMet(t *testing.T) {
 	d := s.document("7", "done.xml", "<done>")
 	placed := mustPlace(s, d, callDone)
 	s.until(1000, func() { must(t, s.a.Amend(t.Context(), d, placed.Beside, confirm)) })
+	s.until(1000, func() { must(t, s.remove(attemptOf(d, placed))) })
 	for _, point := range CrashPoints {
 		if _, ok := crashesSeen.Load(point); !ok {
 			t.Errorf("%s was never met", point)

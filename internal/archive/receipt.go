@@ -88,13 +88,14 @@ type Times struct {
 	Settled   time.Time `json:"settled,omitzero"`   // has its outcome
 	Filed     time.Time `json:"filed,omitzero"`     // is in done/ or failed/
 	Confirmed time.Time `json:"confirmed,omitzero"` // was found again in the public register
+	Removed   time.Time `json:"removed,omitzero"`   // was taken out of done/ for its age; never in a file, which went with it
 }
 
 // MarshalJSON writes the times in UTC.
 func (t Times) MarshalJSON() ([]byte, error) {
 	type fields Times // without this method
 	f := fields(t)
-	for _, moment := range []*time.Time{&f.Seen, &f.Queued, &f.Validated, &f.Submitted, &f.Settled, &f.Filed, &f.Confirmed} {
+	for _, moment := range []*time.Time{&f.Seen, &f.Queued, &f.Validated, &f.Submitted, &f.Settled, &f.Filed, &f.Confirmed, &f.Removed} {
 		if !moment.IsZero() {
 			*moment = moment.UTC().Truncate(time.Millisecond)
 		}

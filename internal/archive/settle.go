@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 )
 
-// Attempt is one that failed, as [Archive.Fail] filed it.
+// Attempt is one that has been filed by [Archive.Done] or [Archive.Fail].
 type Attempt struct {
 	ID     string
 	SHA256 string

@@ -292,18 +292,3 @@ func (c *Config) Portal(folder string) Portal {
 	}
 	return c.Common
 }
-
-// Unused names the fields that are set to something else than their default but
-// have no effect in this version, so that the daemon can say so when it starts.
-func (c *Config) Unused() []string {
-	d := Default()
-	var fields []string
-	note := func(field string, isSet bool) {
-		if isSet {
-			fields = append(fields, field)
-		}
-	}
-	note("retention.done", c.Retention.Done != d.Retention.Done)
-	note("retention.history", c.Retention.History != d.Retention.History)
-	return fields
-}

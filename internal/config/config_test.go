@@ -226,31 +226,6 @@ func TestFind(t *testing.T) {
 	}
 }
 
-func TestUnused(t *testing.T) {
-	if got := mustParse(t, base).Unused(); len(got) != 0 {
-		t.Errorf("defaults: %v, want none", got)
-	}
-	if got := mustParse(t, base+"portal: { environment: production }\nlog: { max_age: 90d, level: debug }\n").Unused(); len(got) != 0 {
-		t.Errorf("defaults written out, and what is used: %v, want none", got)
-	}
-	c := mustParse(t, strings.Replace(base, "token: office\n", `token: office
-    notify: [desk@example.org]
-    portal: { registry_url: "https://registry.example.org" }
-`, 1)+`
-portal: { registry_url: "https://public.example.org" }
-notify:
-  mail: { host: mail.example.org, port: 25, username: u, password_file: p, from: a@example.org, to: [b@example.org] }
-  webhook: { url: "https://chat.example.org/hooks/1" }
-  digest_at: "06:30"
-log: { max_age: 30d, max_size: 2GB }
-retention: { done: 1, history: 2 }
-`)
-	want := []string{"retention.done", "retention.history"}
-	if got := c.Unused(); !reflect.DeepEqual(got, want) {
-		t.Errorf("got  %v\nwant %v", got, want)
-	}
-}
-
 func FuzzLoad(f *testing.F) {
 	f.Add([]byte(base))
 	for _, c := range faultCases {
@@ -298,7 +273,6 @@ func checkInvariants(t *testing.T, c *Config) {
 			t.Errorf("accepted with bad portal settings or times: %+v", f)
 		}
 	}
-	c.Unused()
 }
 
 // A file full of faults, or of whatever makes checking dear, is answered in a moment.

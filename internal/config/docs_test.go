@@ -68,9 +68,6 @@ folders: [{ name: office, path: /srv/bro/office, project: "1255", token: office 
 	if len(c.Folders[0].Notify) != 0 || len(c.Notify.Mail.To) != 0 || !reflect.DeepEqual(c, minimal) {
 		t.Errorf("the example differs from the defaults:\ngot  %+v\nwant %+v", c, minimal)
 	}
-	if unused := c.Unused(); len(unused) > 0 {
-		t.Errorf("the example sets what has no effect: %v", unused)
-	}
 }
 
 func TestExampleHasEveryKey(t *testing.T) {

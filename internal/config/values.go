@@ -15,6 +15,9 @@ type Size int64
 // Days is a number of days, written like 365 or 365d.
 type Days int
 
+// Duration is as many times 24 hours.
+func (d Days) Duration() time.Duration { return time.Duration(d) * day }
+
 var sizeUnits = []struct {
 	name  string
 	bytes int64

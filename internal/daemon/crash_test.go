@@ -426,11 +426,12 @@ func (s *crashSite) noLeftovers(t *testing.T) {
 	}
 }
 
-// elsewhere are the points that ordinary filing does not meet; package archive
-// tests them.
+// elsewhere are the points that ordinary filing does not meet; packages archive
+// and deliver test them.
 var elsewhere = []string{
+	"files-removed", "removed",
 	"archive.reserved", "archive.put-back", "archive.copied", "archive.original-taken", "archive.original-removed",
-	"archive.superseded", "archive.earlier-reason-gone",
+	"archive.superseded", "archive.earlier-reason-gone", "archive.old-document-removed", "archive.old-receipt-removed",
 }
 
 func TestCrashAtEveryPoint(t *testing.T) {

@@ -182,7 +182,6 @@ func New(o Options) (d *Daemon, err error) {
 	}
 	first.teller = d.newTeller(o.Config)
 	d.now.Store(first)
-	d.warnUnused(o.Config)
 	return d, nil
 }
 
@@ -253,12 +252,6 @@ func openStore(o Options, metrics *status.Metrics) (*queue.Store, error) {
 		return nil, fmt.Errorf("%w; make room on the disk with data folder %s, then start again", err, o.Config.DataDir)
 	}
 	return store, err
-}
-
-func (d *Daemon) warnUnused(c *config.Config) {
-	for _, field := range c.Unused() {
-		d.log.Warn("this setting has no effect in this version", zap.String("field", field))
-	}
 }
 
 // closeListener tolerates that the server on it closed it first.

@@ -13,7 +13,7 @@ import (
 func DoctorOptions(o Options) (doctor.Options, error) {
 	c := o.Config
 	d := doctor.Options{
-		Language: c.Language, Version: o.Version, File: c.File, Unused: c.Unused(), DataDir: c.DataDir, CheckDisk: config.CheckDataDir, Page: c.Status.Listen,
+		Language: c.Language, Version: o.Version, File: c.File, DataDir: c.DataDir, CheckDisk: config.CheckDataDir, Page: c.Status.Listen,
 	}
 	portals := map[doctor.Portal]bool{}
 	for _, f := range c.Folders {

@@ -45,7 +45,7 @@ func TestDeliveredOnce(t *testing.T) {
 	if err := flag.Set("rapid.checks", fmt.Sprint(max(1, *modelSteps/stepsPerCase))); err != nil {
 		t.Fatal(err)
 	}
-	var steps, crashes atomic.Int64
+	var steps, crashes, removed atomic.Int64
 	told := false
 	rapid.Check(t, func(rt *rapid.T) {
 		// a failure ends a case by a panic, which must not leave the bubble
@@ -59,6 +59,11 @@ func TestDeliveredOnce(t *testing.T) {
 		})
 		steps.Add(int64(len(w.steps)))
 		crashes.Add(int64(w.crashes))
+		for _, it := range w.items {
+			if !it.Times.Removed.IsZero() {
+				removed.Add(1)
+			}
+		}
 		if failure == nil {
 			return
 		}
@@ -69,7 +74,7 @@ func TestDeliveredOnce(t *testing.T) {
 		rt.Logf("the steps:\n%s", strings.Join(w.steps, "\n"))
 		panic(failure)
 	})
-	t.Logf("%d steps, %d crashes", steps.Load(), crashes.Load())
+	t.Logf("%d steps, %d crashes, %d documents removed for their age", steps.Load(), crashes.Load(), removed.Load())
 }
 
 // A world is one folder, the people who use it, a portal, and a daemon that
@@ -92,6 +97,8 @@ type world struct {
 	items   []queue.Item      // as the queue was last seen
 	back    map[queue.ID]bool // filed documents that a person took away again
 	refused map[string]bool   // delivery numbers that the data owner refused
+	// released: a person let it go; a timeline that is old does not tell it any more
+	released map[queue.ID]bool
 	// refusing: for a while the register put errors on what it should have taken
 	refusing bool
 
@@ -123,7 +130,7 @@ func newWorld(rt *rapid.T) *world {
 		rt.Fatal(err)
 	}
 	w := &world{
-		T: rt, dir: dir, site: filepath.Join(dir, "site"), began: time.Now(), does: stepsByName, back: map[queue.ID]bool{}, refused: map[string]bool{},
+		T: rt, dir: dir, site: filepath.Join(dir, "site"), began: time.Now(), does: stepsByName, back: map[queue.ID]bool{}, refused: map[string]bool{}, released: map[queue.ID]bool{},
 		uploads: map[string][]string{}, submitted: map[string]int{}, doubt: map[string]bool{},
 	}
 	o := sandbox.Default()
@@ -140,7 +147,9 @@ folders: [{ name: f, path: site/inbox, project: "%d", token: t, watch: poll, set
 retry: { first: 30s, max: 20m }
 follow: { first: 5s, max: 20m }
 status: { listen: "" }
-`, rapid.IntRange(1, 4).Draw(rt, "concurrency"), sandbox.DefaultUsername, sandbox.DefaultProject)
+retention: { done: %d, history: %d }
+`, rapid.IntRange(1, 4).Draw(rt, "concurrency"), sandbox.DefaultUsername, sandbox.DefaultProject,
+		rapid.SampledFrom([]int{0, 1, 30}).Draw(rt, "days in done"), rapid.SampledFrom([]int{0, 1, 60}).Draw(rt, "days of history"))
 	file := filepath.Join(dir, "config.yaml")
 	w.must(os.WriteFile(file, []byte(text), 0o600))
 	w.config, err = config.Load(file)
@@ -399,6 +408,11 @@ func (w *world) look() {
 	items, err := w.life.daemon.store.List(queue.Filter{})
 	w.must(err)
 	w.items = items
+	for _, it := range items {
+		if slices.ContainsFunc(it.History, func(e queue.Event) bool { return e.What == "released" }) {
+			w.released[it.ID] = true
+		}
+	}
 }
 
 // copyTree copies files with their time stamps.
@@ -604,8 +618,7 @@ func (w *world) reckonDeliveries() {
 			w.Errorf("document %s has bytes that nobody saved", it.ID)
 			continue
 		}
-		released := slices.ContainsFunc(it.History, func(e queue.Event) bool { return e.What == "released" })
-		if n > 0 && it.State != queue.Rejected && !released {
+		if n > 0 && it.State != queue.Rejected && !w.released[it.ID] {
 			alive["bytes "+c.sha]++
 			if c.same != "" {
 				alive["object "+c.same]++
@@ -643,14 +656,15 @@ func (w *world) reckonPlaces() {
 	w.must(err)
 	for _, c := range w.docs {
 		waits := slices.ContainsFunc(w.items, func(it queue.Item) bool { return it.SHA256 == c.sha && it.Open() }) // its spool copy is looked at below
-		if !c.dropped && !waits && len(places[c.sha]) == 0 {
+		old := slices.ContainsFunc(w.items, func(it queue.Item) bool { return it.SHA256 == c.sha && !it.Times.Removed.IsZero() })
+		if !c.dropped && !waits && !old && len(places[c.sha]) == 0 {
 			w.Errorf("LOST: %s (%.8s, %s) lies nowhere", c.name, c.sha, c.kind)
 		}
 	}
-	owner := map[string]queue.Item{}
+	owner := map[string]queue.Item{} // path and hash → the last document that is to lie there; a name may be given again
 	for _, it := range w.items {
 		if it.Filed != "" {
-			owner[it.Filed] = it
+			owner[it.Filed+it.SHA256] = it
 		} else {
 			owner[w.path(it.File)+it.SHA256] = it
 		}
@@ -674,9 +688,9 @@ func (w *world) reckonFile(sha, rel string, owner map[string]queue.Item) {
 		}
 	case top == "failed" && strings.HasPrefix(rest, "superseded"):
 	default:
-		it, known := owner[path]
+		_, known := owner[path+sha]
 		beside := map[string]string{"done": ".receipt.json", "failed": ".reason.txt"}[top]
-		if !known || it.SHA256 != sha {
+		if !known {
 			w.Errorf("%s belongs to no document of the queue", rel)
 		} else if _, err := os.Stat(path + beside); err != nil {
 			w.Errorf("beside %s: %v", rel, err)
@@ -698,10 +712,27 @@ func (w *world) reckonItems() {
 		if it.Filed == "" || w.back[it.ID] {
 			continue
 		}
+		if !it.Times.Removed.IsZero() {
+			w.reckonRemoved(&it)
+			continue
+		}
 		if data, err := os.ReadFile(it.Filed); err != nil || hashOf(data) != it.SHA256 {
 			if !w.superseded(&it) {
 				w.Errorf("document %s does not lie at %s: %v", it.ID, it.Filed, err)
 			}
+		}
+	}
+}
+
+// reckonRemoved: only what was delivered is taken away, when it is old, and whole.
+func (w *world) reckonRemoved(it *queue.Item) {
+	keep := w.config.Retention.Done.Duration()
+	if it.State != queue.Delivered || keep == 0 || it.Times.Removed.Sub(it.Times.Filed) < keep {
+		w.Errorf("document %s (%s) was removed %s after it was filed", it.ID, it.State, it.Times.Removed.Sub(it.Times.Filed))
+	}
+	for _, path := range []string{it.Filed, it.Beside} {
+		if data, err := os.ReadFile(path); err == nil && (hashOf(data) == it.SHA256 || path == it.Beside && bytes.Contains(data, []byte(it.SHA256))) {
+			w.Errorf("document %s was removed, and %s is there", it.ID, path)
 		}
 	}
 }

@@ -124,7 +124,6 @@ func (d *Daemon) replace(next *config.Config) error {
 	d.changePage(served, next)
 	old.teller.stopTeller()
 	d.startTeller(teller)
-	d.warnUnused(next)
 	if d.options.Reloaded != nil {
 		d.options.Reloaded(next)
 	}

@@ -35,6 +35,7 @@ func (d *Daemon) deliverSetup(c *config.Config) (endpoints []deliver.Endpoint, f
 	policy = deliver.Policy{
 		First: c.Retry.First, Max: c.Retry.Max,
 		FollowFirst: c.Follow.First, FollowMax: c.Follow.Max, OddAfter: oddAfter,
+		KeepDone: c.Retention.Done.Duration(), KeepHistory: c.Retention.History.Duration(),
 	}
 	if d.options.Policy != nil {
 		policy = *d.options.Policy

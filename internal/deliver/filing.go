@@ -83,7 +83,7 @@ func (w *Worker) settleEarlier(ctx context.Context, f *folder, it *queue.Item) e
 			return nil // past its retention: nothing is known of its reason
 		}
 		if earlier.Beside != "" && earlier.State != queue.Delivered {
-			err := f.Archive.Settle(ctx, archive.Attempt{ID: earlier.ID.String(), SHA256: earlier.SHA256, Path: earlier.Filed, Beside: earlier.Beside, Tails: tails(&earlier)})
+			err := f.Archive.Settle(ctx, filedAttempt(&earlier))
 			var trouble *archive.Error
 			if errors.As(err, &trouble) || ctx.Err() != nil {
 				return err
@@ -107,7 +107,7 @@ func ReceiptOf(it *queue.Item, filed time.Time) archive.Receipt {
 		BROID: it.BROID, TransactionID: it.TransactionID, Attempts: it.Tries, IgnoredErrors: it.IgnoredErrors,
 		Times: archive.Times{
 			Seen: it.Times.Seen, Queued: it.Times.Queued, Validated: it.Times.Validated,
-			Submitted: it.Times.Submitted, Settled: it.Times.Settled, Filed: filed.UTC(), Confirmed: it.Times.Confirmed,
+			Submitted: it.Times.Submitted, Settled: it.Times.Settled, Filed: filed.UTC(), Confirmed: it.Times.Confirmed, Removed: it.Times.Removed,
 		},
 		Confirmed: !it.Times.Confirmed.IsZero(), Companions: companionsOf(it),
 	}

@@ -78,6 +78,10 @@ func (j journal) notSettled(it *queue.Item, err error) {
 	j.log.Warn("the reason of an earlier attempt stays", zap.Inline(it), zap.Error(err))
 }
 
+func (j journal) notRemoved(it *queue.Item, err error) {
+	j.log.Warn("an old document stays for now", zap.Inline(it), zap.Error(err))
+}
+
 func (j journal) queueTrouble(err error) {
 	j.log.Error("the queue can't be read; trying again", zap.Error(err))
 }

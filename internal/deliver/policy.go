@@ -17,6 +17,12 @@ type Policy struct {
 	// ConfirmMax is the longest wait between two looks into the public register,
 	// and ConfirmFor how long a document is looked for there. 0 = 12 hours, 7 days.
 	ConfirmMax, ConfirmFor time.Duration
+	// KeepDone is how long files stay in done/ after they were filed, and
+	// KeepHistory how long the timelines of finished documents are kept. 0 = for ever.
+	KeepDone, KeepHistory time.Duration
+	// Clock is the machine's clock, which may be set while time goes on, where
+	// what is old is judged by it. nil = time.Now.
+	Clock func() time.Time
 	// Jitter returns a number in [0,1) and spreads the attempts of many
 	// documents. nil = math/rand.
 	Jitter func() float64

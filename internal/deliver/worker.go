@@ -67,6 +67,7 @@ type Archive interface {
 	Done(ctx context.Context, d archive.Document, r archive.Receipt, at time.Time) (archive.Placed, error)
 	Fail(ctx context.Context, d archive.Document, r archive.Reason, at time.Time) (archive.Placed, error)
 	Settle(ctx context.Context, earlier archive.Attempt) error
+	Remove(ctx context.Context, old archive.Attempt) (gone bool, err error)
 	Amend(ctx context.Context, d archive.Document, beside string, change func(*archive.Receipt)) error
 }
 
@@ -147,6 +148,7 @@ var CrashPoints = []string{
 	"companion-intended", "companion-answered",
 	"outcome-answered", "outcome-stored", "archived", "reason-settled", "filed", "spool-removed",
 	"register-answered", "confirmed", "receipt-amended",
+	"files-removed", "removed",
 }
 
 // Worker moves documents through their life. Make it with New.
@@ -278,6 +280,7 @@ func (w *Worker) Run(ctx context.Context) error {
 				keeping[f.arrivals] = true
 				w.wg.Go(func() { w.keepArrivals(ctx, f.arrivals) })
 				w.wg.Go(func() { w.confirmFolder(ctx, calls, f.Name, f.confirm) })
+				w.wg.Go(func() { w.retainFolder(ctx, calls, f.Name, f.arrivals) })
 			}
 		}
 		next, err := w.dispatch(ctx, calls)

@@ -23,7 +23,6 @@ package doctor
 import (
 	"context"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
@@ -36,8 +35,7 @@ import (
 type Options struct {
 	Language string // nl or en
 	Version  string
-	File     string   // the configuration, which was found good
-	Unused   []string // settings in it without effect
+	File     string // the configuration, which was found good
 	DataDir  string
 	// CheckDisk says why a data folder is not on a local disk.
 	CheckDisk   func(path string) error
@@ -136,9 +134,6 @@ func (c *checker) remembered() queueState {
 // checkConfig repeats what loading it has shown already, so that the report is whole.
 func (c *checker) checkConfig(t *track) {
 	t.ok("config.file", "config.good", len(c.o.Folders), len(c.o.Tokens))
-	if len(c.o.Unused) > 0 {
-		t.note("config.unused", "config.unused", "config.unused.fix", strings.Join(c.o.Unused, ", "))
-	}
 }
 
 // Run checks everything and returns the groups in a fixed order. It ends early

@@ -23,7 +23,6 @@ var texts = map[string][2]string{
 	// names of checks
 	"check.config":             {"configuratie", "configuration"},
 	"check.config.file":        {"inhoud", "content"},
-	"check.config.unused":      {"ongebruikt", "unused"},
 	"check.account":            {"account", "account"},
 	"check.data":               {"gegevensmap", "data folder"},
 	"check.daemon":             {"brodaemon", "daemon"},
@@ -70,9 +69,7 @@ var texts = map[string][2]string{
 	"check.token.sign-on":      {"aanmelden", "sign-on"},
 
 	// configuration
-	"config.good":       {"klopt: mappen: %[1]d, tokens: %[2]d", "holds good: folders: %[1]d, tokens: %[2]d"},
-	"config.unused":     {"heeft in deze versie geen effect: %[1]s", "has no effect in this version: %[1]s"},
-	"config.unused.fix": {"haal het uit de configuratie, of reken er niet op", "take it out of the configuration, or don't count on it"},
+	"config.good": {"klopt: mappen: %[1]d, tokens: %[2]d", "holds good: folders: %[1]d, tokens: %[2]d"},
 
 	// account
 	"account.is":              {"%[1]s (%[2]s), groepen: %[3]s", "%[1]s (%[2]s), groups: %[3]s"},

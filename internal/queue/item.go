@@ -63,6 +63,7 @@ type Times struct {
 	Settled   time.Time `json:"settled,omitzero"` // reached an end state
 	Filed     time.Time `json:"filed,omitzero"`
 	Confirmed time.Time `json:"confirmed,omitzero"` // found again in the public register
+	Removed   time.Time `json:"removed,omitzero"`   // taken out of done/ for its age
 }
 
 // Event is one line of an item's timeline.

@@ -7,8 +7,8 @@ import (
 )
 
 // Transition is one change of an item. The only ways to make one are the
-// constructors below, and those of confirm.go and companion.go, so these files are the complete
-// list of what can happen to a document. A Transition may be applied again after a [*TransitionError];
+// constructors below, and those of confirm.go, companion.go and retain.go, so these files are
+// the complete list of what can happen to a document. A Transition may be applied again after a [*TransitionError];
 // what it does when it fits is the same every time.
 type Transition struct {
 	name  string

@@ -192,6 +192,7 @@ func (l language) references(it *queue.Item) []reference {
 		{Label: "ref.settled", Time: it.Times.Settled},
 		{Label: "ref.filed", Time: it.Times.Filed},
 		{Label: "ref.confirmed", Time: d.Times.Confirmed},
+		{Label: "ref.removed", Time: d.Times.Removed},
 		{Label: "ref.place", Value: d.Filed},
 		{Label: "ref.beside", Value: d.Beside},
 	}

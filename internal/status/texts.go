@@ -139,6 +139,7 @@ var texts = map[string][2]string{
 	"ref.settled":        {"Uitkomst", "Outcome"},
 	"ref.filed":          {"Verplaatst", "Moved"},
 	"ref.confirmed":      {"Teruggevonden in het openbare register", "Found again in the public register"},
+	"ref.removed":        {"Bestand opgeruimd wegens ouderdom", "File removed for its age"},
 	"ref.companion":      {"Meegestuurd bestand", "Companion file"},
 	"same-bytes":         {"Het is precies gelijk aan document %s.", "It has the same bytes as document %s."},
 	"same-content":       {"De inhoud is gelijk aan die van document %s; er zou een tweede object komen.", "It has the same content as document %s and would make a second object."},
@@ -268,6 +269,8 @@ var texts = map[string][2]string{
 	"event.restored":         {"teruggevonden nadat de wachtrij verloren was", "found again after the queue was lost"},
 	"event.doubted":          {"niet zeker of het is ingediend", "not certain whether it was submitted"},
 	"event.confirmed":        {"teruggevonden in het openbare register", "found again in the public register"},
+	"event.removed":          {"bestand en ontvangstbewijs opgeruimd, want ouder dan retention.done", "file and receipt removed, being older than retention.done"},
+	"event.timeline-dropped": {"verloop opgeruimd, want ouder dan retention.history", "timeline removed, being older than retention.history"},
 	"event.not-confirmed":    {"nog niet te zien in het openbare register", "not seen in the public register yet"},
 	"event.source-moved":     {"bestand hernoemd of opnieuw opgeslagen", "file renamed or saved again"},
 
