@@ -46,8 +46,8 @@ crash: ## kill the daemon at every crash point and at random moments: ROUNDS=, D
 	$(GO) test -count=1 -timeout 0 -run 'TestCrash' -v ./internal/daemon -crash.rounds=$${ROUNDS:-3} \
 		-crash.docs=$${DOCS:-120} -crash.kills=$${KILLS:-60} -crash.seed=$${SEED:-0}
 
-model: ## the whole daemon against a model, for STEPS steps (default 10000)
-	$(GO) test -count=1 -timeout 0 -run 'TestDeliveredOnce' -v ./internal/daemon -model.steps=$${STEPS:-10000}
+model: ## the whole daemon against a model, for STEPS steps (default 10000): SEED=
+	$(GO) test -count=1 -timeout 0 -run 'TestDeliveredOnce' -v ./internal/daemon -model.steps=$${STEPS:-10000} -rapid.seed=$${SEED:-0}
 
 powercut: ## drop what was not synced: CUTS=, DOCS=, SEED= (root)
 	$(GO) test -count=1 -timeout 0 -tags linuxroot -run 'TestPowerCut' -v ./internal/daemon \
