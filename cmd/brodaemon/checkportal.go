@@ -53,6 +53,9 @@ Exit code 0: every answer was as assumed; 1: some were not, and the report says 
 				if _, err := os.Lstat(out); err == nil {
 					return exit(exitCantWrite, "%s is there already; give another name with --out", out)
 				}
+				if err := canWriteBeside(out); err != nil { // before the portal is troubled
+					return exit(exitCantWrite, "%s can't be written: %w; give another place with --out", out, err)
+				}
 			}
 			t, err := at.open(c, cmd.ErrOrStderr(), true)
 			if err != nil {
@@ -109,6 +112,15 @@ func checkPortal(cmd *cobra.Command, t *target, out string) error {
 		return exit(exitNotSo, "%d of %d answers were not as assumed", news, len(findings))
 	}
 	return nil
+}
+
+// canWriteBeside tries whether a file can be made where path is to be.
+func canWriteBeside(path string) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".brodaemon-*.tmp")
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
 // writeNewFile writes a file whole or not at all, and replaces none.

@@ -94,7 +94,7 @@ func notConfirmed(c *config.Config, store *queue.Store) ([]status.Condition, err
 			all = append(all, status.Condition{
 				Code: "not-confirmed", Subject: f.Name, N: n, Since: first.Times.Settled, Detail: first.BROID + " (" + first.File + ")",
 				Text: fmt.Sprintf("%s of folder %s, delivered, not seen in the public register yet: %s (%s) first: %s", documents(n), f.Name, first.BROID, first.File, first.Confirm.Why),
-				Hint: "they are looked up again for a week and never delivered again; if it stays, look at them in the portal and the BROloket and ask the data owner (bronhouder)",
+				Hint: "they are looked up again for a week and never delivered again; if it stays, look at them in the portal and the BROloket and ask the data owner (bronhouder); `brodaemon queue retry ID` looks one up at once, `queue release ID` says that you have looked into it",
 			})
 		}
 	}

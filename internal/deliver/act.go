@@ -8,9 +8,17 @@ import (
 )
 
 // Retry makes the document's next attempt due now, and lets one document try
-// its paused portal and token at once.
+// its paused portal and token at once. One that is filed, but not found in the
+// public register yet, is looked up there at once.
 func (w *Worker) Retry(id queue.ID) (queue.Item, error) {
 	now := time.Now()
+	if w.unconfirmed(id) {
+		it, err := w.store.Apply(id, queue.ConfirmAgain(now))
+		if f := w.setup.Load().folders[it.Folder]; f != nil && err == nil {
+			f.confirmSoon()
+		}
+		return it, err
+	}
 	it, err := w.store.Apply(id, queue.RetryNow(now, "a person asked for it"))
 	if err != nil {
 		return it, err
@@ -63,8 +71,19 @@ func (w *Worker) Hold(id queue.ID) (queue.Item, error) {
 	return w.store.Apply(id, queue.HeldBack(time.Now()))
 }
 
-// Release lets a held document go. An uncertain one can't be released, only resolved.
+// unconfirmed finds out whether a document is one that the public register does not show.
+func (w *Worker) unconfirmed(id queue.ID) bool {
+	it, err := w.store.Get(id)
+	return err == nil && it.Unconfirmed()
+}
+
+// Release lets a held document go. An uncertain one can't be released, only
+// resolved. Of one that is filed, but not found in the public register, it says
+// that a person has looked into it: the warning ends.
 func (w *Worker) Release(id queue.ID) (queue.Item, error) {
+	if w.unconfirmed(id) {
+		return w.store.Apply(id, queue.ConfirmWaived(time.Now()))
+	}
 	defer w.Wake()
 	return w.store.Apply(id, queue.Released(time.Now()))
 }

@@ -183,6 +183,52 @@ func TestNotInTheRegister(t *testing.T) {
 	})
 }
 
+// After a week in vain the warning stays until a person deals with it: looks
+// the document up again, or says to have looked into it. Nothing else is done.
+func TestPersonAndTheRegister(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &fakeRegistry{answer: func(int, string) (registry.Object, error) { return registry.Object{}, notThere }}
+		s := newSite(t, withRegistry(r))
+		s.save("zwolle", "found.xml", newWell("found"))
+		s.save("zwolle", "never.xml", newWell("never"))
+		s.pass(10 * 24 * time.Hour)
+		looks := r.count()
+		found, never := s.wantConfirmed("found.xml", false), s.wantConfirmed("never.xml", false)
+		if _, err := s.worker.Retry(never.ID); err != nil {
+			t.Fatal(err)
+		}
+		s.pass(30 * 24 * time.Hour)
+		if n := r.count() - looks; n != 1 {
+			t.Errorf("looked up %d times for one question, want once", n)
+		}
+		r.mu.Lock()
+		r.answer = func(int, string) (registry.Object, error) { return present, nil }
+		r.mu.Unlock()
+		if _, err := s.worker.Retry(found.ID); err != nil {
+			t.Fatal(err)
+		}
+		if it, err := s.worker.Release(never.ID); err != nil || it.Confirm != nil {
+			t.Fatalf("%+v, %v", it.Confirm, err)
+		}
+		s.pass(24 * time.Hour)
+		s.wantConfirmed("found.xml", true)
+		s.wantConfirmed("never.xml", false)
+		if err := s.store.EachUnconfirmed("zwolle", 10, func(it queue.Item) bool { t.Errorf("%s is still looked for", it.File); return true }); err != nil {
+			t.Error(err)
+		}
+		for _, id := range []queue.ID{found.ID, never.ID} { // past all commands now
+			for _, act := range []func(queue.ID) (queue.Item, error){s.worker.Retry, s.worker.Release, s.worker.Cancel, s.worker.Hold} {
+				if _, err := act(id); err == nil {
+					t.Errorf("document %s takes a command", id)
+				}
+			}
+		}
+		if n := len(s.portal.deliveries()); n != 2 {
+			t.Errorf("%d deliveries, want 2", n)
+		}
+	})
+}
+
 // It may come late.
 func TestConfirmedLater(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -93,6 +93,35 @@ func ConfirmEnded(at time.Time) Transition {
 	}}
 }
 
+// Unconfirmed reports whether the item is filed and still to be found in the
+// public register, or was looked for in vain.
+func (it *Item) Unconfirmed() bool { return !it.Open() && it.Confirm != nil && !it.Confirm.Write }
+
+func unconfirmed(it *Item) string {
+	if !it.Open() && it.Confirm != nil && it.Confirm.Write {
+		return "it is confirmed already"
+	}
+	return filedAndAwaited(it)
+}
+
+// ConfirmAgain: a person asks to look it up at once, also after it was looked
+// for in vain.
+func ConfirmAgain(at time.Time) Transition {
+	return Transition{name: "confirm-again", from: []State{Delivered}, at: at, note: "a person asked for it", guard: unconfirmed, apply: func(it *Item) {
+		c := *it.Confirm
+		c.Next = at.UTC()
+		it.Confirm = &c
+	}}
+}
+
+// ConfirmWaived: a person has looked into it; it is not looked for any more,
+// and stays a document that was not confirmed.
+func ConfirmWaived(at time.Time) Transition {
+	return Transition{name: "confirm-waived", from: []State{Delivered}, at: at, note: "a person has looked into it", guard: unconfirmed, apply: func(it *Item) {
+		it.Confirm = nil
+	}}
+}
+
 // EachUnconfirmed calls do with the filed items of a folder that are still to
 // be found in the public register, or were looked for in vain, until it returns false.
 // It reads at most limit of them.

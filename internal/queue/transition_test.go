@@ -121,6 +121,8 @@ var transitionTable = []struct {
 	{"ConfirmPostponed", ConfirmPostponed(t0, t0, "why"), "delivered", "", combo.isNotFiled},
 	{"Confirmed", Confirmed(t0, "by"), "delivered", "", combo.isNotFiled},
 	{"ConfirmEnded", ConfirmEnded(t0), "delivered", "", combo.isNotFiled},
+	{"ConfirmAgain", ConfirmAgain(t0), "delivered", "", combo.isNotFiled},
+	{"ConfirmWaived", ConfirmWaived(t0), "delivered", "", combo.isNotFiled},
 	{"FilesRemoved", FilesRemoved(t0), "delivered", "", combo.isYoung},
 	{"TimelineDropped", TimelineDropped(t0), "delivered rejected cancelled", "", combo.isYoung},
 	{"RetryNow", RetryNow(t0, "a person"), anyUnderWay + " delivered rejected cancelled", "", notRetriable},

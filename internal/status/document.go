@@ -211,7 +211,9 @@ func possibleActs(it *queue.Item) []string {
 	}{
 		{"resolve", queue.NotDelivered(now), true},
 		{"release", queue.Released(now), it.Hold != ""},
+		{"release", queue.ConfirmWaived(now), true},
 		{"retry", queue.RetryNow(now, ""), true},
+		{"retry", queue.ConfirmAgain(now), true},
 		{"hold", queue.HeldBack(now), it.Hold == ""},
 		{"cancel", queue.CancelledBy(now, queue.Report{}), true},
 	} {
@@ -259,6 +261,8 @@ func (s *Server) actPage(r *http.Request, it *queue.Item) actPage {
 	switch {
 	case act == "release" && it.Hold == queue.HoldDuplicate:
 		p.Effects = append(p.Effects, l.text("effect.twice"))
+	case it.Unconfirmed() && (act == "release" || act == "retry"):
+		p.Effects = []string{l.text("effect." + act + ".unconfirmed")}
 	case act == "cancel" && it.Delivery != nil:
 		p.Effects = []string{l.text("effect.followed", line(it.Delivery.ID))}
 	}
@@ -269,7 +273,13 @@ func (s *Server) actPage(r *http.Request, it *queue.Item) actPage {
 }
 
 // seen is what a person decided upon: the document as it stood on their page.
-func seen(it *queue.Item) string { return fmt.Sprintf("%s %s %t", it.State, it.Hold, it.Uncertain()) }
+func seen(it *queue.Item) string {
+	s := fmt.Sprintf("%s %s %t", it.State, it.Hold, it.Uncertain())
+	if it.Unconfirmed() {
+		s += " unconfirmed"
+	}
+	return s
+}
 
 func (s *Server) doAct(w http.ResponseWriter, r *http.Request) {
 	act := r.PathValue("act")

@@ -334,6 +334,18 @@ func TestPossibleActs(t *testing.T) {
 	}
 }
 
+// A document that the public register does not show can be looked up, or let be.
+func TestActsOnTheUnconfirmed(t *testing.T) {
+	it := queue.Item{ID: 7, State: queue.Delivered, Times: queue.Times{Filed: morning}, Confirm: &queue.Confirmation{Misses: 9}}
+	if got := strings.Join(possibleActs(&it), " "); got != "release retry" {
+		t.Errorf("got %q", got)
+	}
+	it.Confirm.Write = true
+	if got := possibleActs(&it); len(got) != 0 {
+		t.Errorf("found: got %q", got)
+	}
+}
+
 func TestEnvironments(t *testing.T) {
 	cases := []struct{ name, label, class string }{
 		{"production", "PRODUCTION", "production"},
