@@ -78,24 +78,25 @@ type Options struct {
 // CrashPoints are the points at which Options.Crash is called: after each step
 // that changed something on disk.
 var CrashPoints = []string{
-	"archive.receipt-written",      // the receipt or reason, under its temporary name
-	"archive.moved",                // the original, under its temporary name
-	"archive.put-back",             // a changed original is in the folder again
-	"archive.copied",               // the spool copy, under its temporary name
-	"archive.original-taken",       // other volume only: the original, under a temporary name where it was
-	"archive.original-removed",     // other volume only: the original
-	"archive.reserved",             // some network file systems only: a name is reserved
-	"archive.receipt-named",        // the receipt or reason has its name
-	"archive.document-named",       // the document has its name
-	"archive.target-synced",        // the directory of the document
-	"archive.synced",               // the directory it came from
-	"archive.companion-moved",      // one companion file
-	"archive.superseded",           // Settle: the earlier document is in superseded/
-	"archive.earlier-reason-gone",  // Settle: its reason is removed
-	"archive.amend-written",        // Amend: the new receipt, under its temporary name
-	"archive.amended",              // Amend: the receipt is the new one
-	"archive.old-document-removed", // Remove: the document and its companions are gone
-	"archive.old-receipt-removed",  // Remove: its receipt, too
+	"archive.receipt-written",       // the receipt or reason, under its temporary name
+	"archive.moved",                 // the original, under its temporary name
+	"archive.put-back",              // a changed original is in the folder again
+	"archive.copied",                // the spool copy, under its temporary name
+	"archive.original-taken",        // other volume only: the original, under a temporary name where it was
+	"archive.original-removed",      // other volume only: the original
+	"archive.reserved",              // some network file systems only: a name is reserved
+	"archive.receipt-named",         // the receipt or reason has its name
+	"archive.document-named",        // the document has its name
+	"archive.target-synced",         // the directory of the document
+	"archive.synced",                // the directory it came from
+	"archive.companion-moved",       // one companion file
+	"archive.superseded",            // Settle: the earlier document is in superseded/
+	"archive.earlier-reason-gone",   // Settle: its reason is removed
+	"archive.amend-written",         // Amend: the new receipt, under its temporary name
+	"archive.amended",               // Amend: the receipt is the new one
+	"archive.old-document-removed",  // Remove: the document is gone
+	"archive.old-companion-removed", // Remove: one of its companions
+	"archive.old-receipt-removed",   // Remove: its receipt
 }
 
 // Archive files the documents of one watched folder. It may be used by several

@@ -255,7 +255,10 @@ func TestCrashPointsAreAllMet(t *testing.T) {
 	d := s.document("7", "done.xml", "<done>")
 	placed := mustPlace(s, d, callDone)
 	s.until(1000, func() { must(t, s.a.Amend(t.Context(), d, placed.Beside, confirm)) })
-	s.until(1000, func() { must(t, s.remove(attemptOf(d, placed))) })
+	old := s.old(d, placed, new(int))
+	s.write(placed.Path+".note.txt", "a note")
+	old.Companions = []OldCompanion{{".note.txt", sha("a note")}}
+	s.until(1000, func() { _, err := s.a.Remove(t.Context(), old); must(t, err) })
 	for _, point := range CrashPoints {
 		if _, ok := crashesSeen.Load(point); !ok {
 			t.Errorf("%s was never met", point)

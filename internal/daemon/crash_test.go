@@ -429,9 +429,9 @@ func (s *crashSite) noLeftovers(t *testing.T) {
 // elsewhere are the points that ordinary filing does not meet; packages archive
 // and deliver test them.
 var elsewhere = []string{
-	"files-removed", "removed",
+	"removal-intended", "files-removed",
 	"archive.reserved", "archive.put-back", "archive.copied", "archive.original-taken", "archive.original-removed",
-	"archive.superseded", "archive.earlier-reason-gone", "archive.old-document-removed", "archive.old-receipt-removed",
+	"archive.superseded", "archive.earlier-reason-gone", "archive.old-document-removed", "archive.old-companion-removed", "archive.old-receipt-removed",
 }
 
 func TestCrashAtEveryPoint(t *testing.T) {

@@ -93,8 +93,8 @@ func (d *Daemon) deliverFolder(o Options, f config.Folder, transports map[config
 		Name: f.Name, Root: f.Path, Project: project, Token: f.Token, Endpoint: f.Portal.BaseURL(),
 		Portal: client, Archive: files, Ordered: f.Order == "object", IncompleteTimeout: f.IncompleteTimeout,
 		Tolerated: f.IgnoreValidationErrors, Label: f.Portal.Label,
-		SecretVersion: creds[f.Token].version,
-		Forget:        func(file string) { d.forget(f.Name, file) },
+		SecretVersion: creds[f.Token].version, Clock: client.ClockCheck,
+		Forget: func(file string) { d.forget(f.Name, file) },
 	}, nil
 }
 

@@ -414,14 +414,22 @@ func companionsOf(it *queue.Item) []archive.ReceiptCompanion {
 func companionFiles(it *queue.Item) []string {
 	var files []string
 	for _, c := range it.Companions {
-		if len(c.File) > len(it.File) && strings.EqualFold(c.File[:len(it.File)], it.File) {
+		if _, beside := tailOf(it, &c); beside {
 			files = append(files, c.File)
 		}
 	}
 	return files
 }
 
-// tails are what comes behind the document's name in those of its companions.
+// tailOf is what comes behind the document's name in that of a companion beside it.
+func tailOf(it *queue.Item, c *queue.Companion) (tail string, beside bool) {
+	if len(c.File) <= len(it.File) || !strings.EqualFold(c.File[:len(it.File)], it.File) {
+		return "", false
+	}
+	return c.File[len(it.File):], true
+}
+
+// tails are those of all its companions.
 func tails(it *queue.Item) []string {
 	var all []string
 	for _, file := range companionFiles(it) {

@@ -78,8 +78,9 @@ func (j journal) notSettled(it *queue.Item, err error) {
 	j.log.Warn("the reason of an earlier attempt stays", zap.Inline(it), zap.Error(err))
 }
 
-func (j journal) notRemoved(it *queue.Item, err error) {
-	j.log.Warn("an old document stays for now", zap.Inline(it), zap.Error(err))
+// notRemoved is written once for a round, with the last of the reasons.
+func (j journal) notRemoved(f *folder, n int, err error) {
+	j.log.Warn("old documents could not be removed from done/; they are tried again", zap.String("folder", f.Name), zap.Int("documents", n), zap.Error(err))
 }
 
 func (j journal) queueTrouble(err error) {

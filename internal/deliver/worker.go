@@ -67,7 +67,8 @@ type Archive interface {
 	Done(ctx context.Context, d archive.Document, r archive.Receipt, at time.Time) (archive.Placed, error)
 	Fail(ctx context.Context, d archive.Document, r archive.Reason, at time.Time) (archive.Placed, error)
 	Settle(ctx context.Context, earlier archive.Attempt) error
-	Remove(ctx context.Context, old archive.Attempt) (gone bool, err error)
+	Remove(ctx context.Context, old archive.Old) (removed bool, err error)
+	Reachable() error
 	Amend(ctx context.Context, d archive.Document, beside string, change func(*archive.Receipt)) error
 }
 
@@ -118,6 +119,8 @@ type Folder struct {
 	// Registry are the public BRO services that belong to the portal, where delivered documents are looked up; nil: none.
 	// Folders with the same ones had better share a client, for its pace.
 	Registry Registry
+	// Clock is what the portal said of this machine's clock last. nil: it says nothing, and nothing that is old is removed.
+	Clock func() portal.ClockCheck
 	// Forget is told when a file has left the folder, so that a new file of that name is seen as new; and when a file
 	// that Accept took could not be kept after all, so that it is offered again.
 	Forget func(file string)
@@ -148,7 +151,7 @@ var CrashPoints = []string{
 	"companion-intended", "companion-answered",
 	"outcome-answered", "outcome-stored", "archived", "reason-settled", "filed", "spool-removed",
 	"register-answered", "confirmed", "receipt-amended",
-	"files-removed", "removed",
+	"removal-intended", "files-removed",
 }
 
 // Worker moves documents through their life. Make it with New.
@@ -170,6 +173,8 @@ type Worker struct {
 	// intents that stand in the queue although no call was made
 	uncalled uncalled
 	turn     int // which folder is asked first next time; only Run's goroutine
+
+	aging sync.Mutex // held while the queue is looked through for what is old
 
 	mu       sync.Mutex
 	busy     map[queue.ID]bool  // being worked on
@@ -280,7 +285,7 @@ func (w *Worker) Run(ctx context.Context) error {
 				keeping[f.arrivals] = true
 				w.wg.Go(func() { w.keepArrivals(ctx, f.arrivals) })
 				w.wg.Go(func() { w.confirmFolder(ctx, calls, f.Name, f.confirm) })
-				w.wg.Go(func() { w.retainFolder(ctx, calls, f.Name, f.arrivals) })
+				w.wg.Go(func() { w.retainFolder(ctx, f.Name, f.arrivals) })
 			}
 		}
 		next, err := w.dispatch(ctx, calls)

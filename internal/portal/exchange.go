@@ -101,6 +101,7 @@ func (c *Client) exchange(caller context.Context, r *request) (*answer, error) {
 		c.observed(r.op, fault.label(), start)
 		return nil, fault
 	}
+	c.hear(resp.Header.Get("Date"))
 	a := p.read(resp, func() { clock.Reset(r.timeout) })
 	c.observed(r.op, strconv.Itoa(a.code), start)
 	if _, _, fault := r.body.state(); fault != nil && a.ok() {

@@ -21,8 +21,8 @@
 //     or longer than announced is never delivered whole: the request is broken off.
 //   - Answers are bounded in size and in time, whatever the other side sends.
 //
-// What it does not do: retry, queue, limit its rate, or remember anything. A
-// Client may be used by many goroutines at once.
+// What it does not do: retry, queue, limit its rate, or remember anything but
+// what the portal said the time was. A Client may be used by many goroutines at once.
 //
 // There is no official reference for most of the API. Facts about it come from
 // the code and the recorded answers of other clients; where they are silent,
@@ -38,6 +38,7 @@ import (
 	"net/url"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"brodaemon/internal/secret"
@@ -98,6 +99,7 @@ type Client struct {
 	// for a connection, visibly for httptrace, before it sends anything.
 	own     bool
 	observe func(op Op, code string, d time.Duration)
+	clock   *atomic.Pointer[ClockCheck] // shared by copies
 }
 
 // New makes a Client. It sends nothing. Its errors are faults of the Options.
@@ -127,6 +129,7 @@ func New(o Options) (*Client, error) {
 		validation: o.ValidationTimeout,
 		transport:  o.Transport,
 		observe:    o.Observe,
+		clock:      new(atomic.Pointer[ClockCheck]),
 	}
 	if c.timeout == 0 {
 		c.timeout = DefaultTimeout

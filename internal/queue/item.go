@@ -140,6 +140,8 @@ type Item struct {
 	Times  Times  `json:"times"`
 	Filed  string `json:"filed,omitempty"`  // path of the document in done/ or failed/
 	Beside string `json:"beside,omitempty"` // path of its receipt or reason
+	// Removing: its files were about to be taken out of done/ for their age.
+	Removing bool `json:"removing,omitempty"`
 	// Confirm: it is still to be found again in the public register.
 	Confirm *Confirmation `json:"confirm,omitempty"`
 	History []Event       `json:"history,omitempty"`

@@ -302,6 +302,10 @@ func worthKeeping(before, after *Item) (keep, durable bool) {
 		return true, true
 	case after.Intent != old.Intent, after.Submissions != old.Submissions, after.Hold != old.Hold, after.State != old.State && (after.State.End() || after.State == Submitted):
 		return true, false
+	case old.Confirm != nil && after.Confirm == nil: // without a confirmation it was a person who ended the search
+		return true, after.Times.Confirmed.IsZero()
+	case after.Removing != old.Removing, !after.Times.Removed.Equal(old.Times.Removed):
+		return true, false
 	case after.Delivery != nil && (old.Delivery == nil || after.Delivery.ID != old.Delivery.ID), after.Filed != old.Filed, after.Open() != old.Open() && before != nil:
 		return true, false
 	}

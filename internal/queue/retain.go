@@ -2,8 +2,8 @@ package queue
 
 import "time"
 
-// What becomes of a document that is old. Its record stays for ever: it is what
-// keeps the same content from being delivered again, years later.
+// What becomes of a delivered document that is old. Its record stays for ever:
+// it is what keeps the same content from being delivered again, years later.
 
 func isSettledForGood(it *Item) string {
 	switch {
@@ -15,24 +15,37 @@ func isSettledForGood(it *Item) string {
 	return ""
 }
 
-// FilesRemoved: the document and its receipt are no longer in done/, since they
-// are older than people want to keep them. Filed goes on saying where they were.
-func FilesRemoved(at time.Time) Transition {
-	return Transition{name: "removed", from: []State{Delivered}, at: at,
+// RemovalIntended is stored before the first file of an old document is taken
+// out of done/, so that it is known afterwards who did it.
+func RemovalIntended(at time.Time) Transition {
+	return Transition{name: "removing", from: []State{Delivered}, at: at, mute: true,
 		guard: func(it *Item) string {
 			if !it.Times.Removed.IsZero() {
 				return "it is removed already"
 			}
 			return isSettledForGood(it)
 		},
-		apply: func(it *Item) { it.Times.Removed = at.UTC() }}
+		apply: func(it *Item) { it.Removing = true }}
 }
 
-// TimelineDropped: what happened to the document, line by line, is older than
-// people want to keep it; one line that says so is left. What it was, its
+// FilesRemoved: the document and its receipt are no longer in done/, since they
+// are older than people want to keep them. Filed goes on saying where they were.
+func FilesRemoved(at time.Time) Transition {
+	return Transition{name: "removed", from: []State{Delivered}, at: at,
+		guard: func(it *Item) string {
+			if !it.Removing {
+				return "it was not to be removed"
+			}
+			return isFiled(it)
+		},
+		apply: func(it *Item) { it.Removing, it.Times.Removed = false, at.UTC() }}
+}
+
+// TimelineDropped: what happened to a delivered document, line by line, is older
+// than people want to keep it; one line that says so is left. What it was, its
 // outcome, its moments and the portal's numbers stay.
 func TimelineDropped(at time.Time) Transition {
-	return Transition{name: timelineDropped, from: ends, at: at, guard: isSettledForGood, apply: func(it *Item) { it.History = nil }}
+	return Transition{name: timelineDropped, from: []State{Delivered}, at: at, guard: isSettledForGood, apply: func(it *Item) { it.History = nil }}
 }
 
 const timelineDropped = "timeline-dropped"

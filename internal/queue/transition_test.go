@@ -123,8 +123,10 @@ var transitionTable = []struct {
 	{"ConfirmEnded", ConfirmEnded(t0), "delivered", "", combo.isNotFiled},
 	{"ConfirmAgain", ConfirmAgain(t0), "delivered", "", combo.isNotFiled},
 	{"ConfirmWaived", ConfirmWaived(t0), "delivered", "", combo.isNotFiled},
-	{"FilesRemoved", FilesRemoved(t0), "delivered", "", combo.isYoung},
-	{"TimelineDropped", TimelineDropped(t0), "delivered rejected cancelled", "", combo.isYoung},
+	// never for these items, which are still to be found in the public register; TestRetention has others
+	{"RemovalIntended", RemovalIntended(t0), "", "", nil},
+	{"FilesRemoved", FilesRemoved(t0), "", "", nil},
+	{"TimelineDropped", TimelineDropped(t0), "", "", nil},
 	{"RetryNow", RetryNow(t0, "a person"), anyUnderWay + " delivered rejected cancelled", "", notRetriable},
 	{"RetryNow", RetryNow(t0, ""), anyUnderWay + " delivered rejected cancelled", "", notRetriable},
 	{"HeldBack", HeldBack(t0), anyUnderWay, "", func(c combo) bool { return c.hold == HoldUncertain && c.uncertain() }},
@@ -139,9 +141,6 @@ func (c combo) certain() bool { return !c.uncertain() }
 func (c combo) isFiled() bool { return c.filed }
 
 func (c combo) isNotFiled() bool { return !c.filed }
-
-// isYoung: not filed, or still to be found in the public register (see combo.item). TestRetention has those that are not.
-func (c combo) isYoung() bool { return !c.filed || c.state == Delivered }
 
 // notRetriable: what is held has no next attempt, but where the portal goes on being asked.
 func notRetriable(c combo) bool {
