@@ -124,7 +124,7 @@ func parse(content []byte) (string, error) {
 		return "", errors.New("is empty: write the secret into it")
 	case strings.ContainsAny(text, "\r\n"):
 		return "", errors.New("has more than one line: keep the secret alone in it, on one line")
-	case !utf8.ValidString(text) || strings.ContainsFunc(text, unicode.IsControl):
+	case !utf8.ValidString(text) || strings.ContainsFunc(text, unicode.IsControl) || strings.ContainsRune(text, '\ufeff'): // a second mark
 		return "", errors.New("holds characters that are no text: write the secret again as plain text")
 	default:
 		return text, nil

@@ -102,7 +102,7 @@ func TestCredential(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, seed := range []string{"", text, text + "\r\n", "a\nb", "\xef\xbb\xbfa", "\xff\xfea\x00"} {
+	for _, seed := range []string{"", text, text + "\r\n", "a\nb", "\xef\xbb\xbfa", "\xff\xfea\x00", "\ufeff\ufeff"} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, content []byte) {
@@ -113,7 +113,7 @@ func FuzzParse(f *testing.F) {
 		if strings.TrimSpace(got) == "" || strings.ContainsAny(got, "\r\n\x00") || len(got) > maxSize {
 			t.Errorf("accepted %q", got)
 		}
-		if again, err := parse([]byte(got + "\n")); err != nil || (again != got && !strings.HasPrefix(got, "\ufeff")) {
+		if again, err := parse([]byte(got + "\n")); err != nil || again != got {
 			t.Errorf("%q written with a line end reads as %q, %v", got, again, err)
 		}
 	})
