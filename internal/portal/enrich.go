@@ -140,22 +140,22 @@ func (c *Client) add(ctx context.Context, r *request) error {
 // enriches says whether the act adds something to a delivery that is there.
 func (op Op) enriches() bool { return op == OpAddNote || op == OpAttach }
 
-// enrichmentHint is what to do about an enrichment that failed; "" if that of
+// enrichmentAdvice is what to do about an enrichment that failed; "" if that of
 // other acts fits.
-func (e *Error) enrichmentHint() string {
+func (e *Error) enrichmentAdvice() Advice {
 	switch {
 	case !e.Op.enriches():
 		return ""
 	case e.MaybeDone:
-		return "it may have been added all the same: look at the delivery in the portal before you repeat it"
+		return AdviseMaybeEnriched
 	case e.Kind == Unauthorized && e.StatusCode == 403:
-		return "notes and files need an enrichment token (verrijkingstoken), which staff of the data owner (bronhouder) make in the portal; this token is of another kind, or has no right to the project"
+		return AdviseEnrichToken
 	case e.Kind == Gone:
-		return "check the number and the project; the data owner (bronhouder) may have deleted the delivery"
+		return AdviseEnrichNumber
 	case e.Kind == Refused:
-		return "see the portal's words; the delivery itself is as it was"
+		return AdviseEnrichRefused
 	case e.Kind == Local:
-		return "see what is said of the note or file; nothing was sent"
+		return AdviseEnrichLocal
 	}
 	return ""
 }

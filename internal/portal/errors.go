@@ -94,12 +94,13 @@ type Error struct {
 // Error is one sentence: the act, the answer, what it means, the details.
 func (e *Error) Error() string {
 	parts := []string{e.Op.String()}
-	if e.StatusCode != 0 {
-		parts = append(parts, strings.TrimSpace(fmt.Sprintf("%d %s", e.StatusCode, http.StatusText(e.StatusCode))))
+	status, said := e.Answer()
+	if status != "" {
+		parts = append(parts, status)
 	}
 	parts = append(parts, e.meaning())
-	if e.Detail != "" && e.Detail != http.StatusText(e.StatusCode) { // which was said
-		parts = append(parts, e.Detail)
+	if said != "" {
+		parts = append(parts, said)
 	}
 	if e.Err != nil {
 		parts = append(parts, e.Err.Error())
@@ -117,105 +118,215 @@ func (e *Error) Error() string {
 // Unwrap gives the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
+// Meaning is a fixed word for what went wrong; texts in other languages hang on it.
+type Meaning string
+
+const (
+	MeansUnavailable Meaning = "unavailable"
+	MeansTooMany     Meaning = "too-many"
+	MeansNoSecret    Meaning = "no-secret"
+	MeansNoRight     Meaning = "no-right"
+	MeansNoProject   Meaning = "no-project"
+	MeansSignOn      Meaning = "sign-on"
+	MeansNoUpload    Meaning = "no-upload"
+	MeansNoDelivery  Meaning = "no-delivery"
+	MeansNotToEnrich Meaning = "not-to-enrich"
+	MeansNoDocument  Meaning = "no-document"
+	MeansDelivered   Meaning = "delivered-already"
+	MeansRefused     Meaning = "refused"
+	MeansLocal       Meaning = "local"
+	MeansInterrupted Meaning = "interrupted"
+	MeansUnclear     Meaning = "not-understood"
+)
+
+var meanings = map[Meaning]string{
+	MeansUnavailable: "portal not available",
+	MeansTooMany:     "too many requests",
+	MeansNoSecret:    "no secret to sign on with",
+	MeansNoRight:     "the token has no right to this",
+	MeansNoProject:   "no such project for this token",
+	MeansSignOn:      "sign-on refused",
+	MeansNoUpload:    "the portal does not have this upload",
+	MeansNoDelivery:  "the portal does not have this delivery",
+	MeansNotToEnrich: "the portal does not have this delivery or document",
+	MeansNoDocument:  "the portal does not have this document",
+	MeansDelivered:   "the upload has been delivered already",
+	MeansRefused:     "refused by the portal",
+	MeansLocal:       "could not be sent from here",
+	MeansInterrupted: "interrupted",
+	MeansUnclear:     "answer not understood",
+}
+
 // meaning says in a few words what went wrong.
 func (e *Error) meaning() string {
+	if e.Kind == RateLimited && e.RetryAfter > 0 {
+		return fmt.Sprintf("%s, wait %s", meanings[MeansTooMany], e.RetryAfter.Round(time.Second))
+	}
+	return meanings[e.Meaning()]
+}
+
+// Meaning is what went wrong.
+func (e *Error) Meaning() Meaning {
 	switch e.Kind {
 	case Unavailable:
-		return "portal not available"
+		return MeansUnavailable
 	case RateLimited:
-		if e.RetryAfter > 0 {
-			return fmt.Sprintf("too many requests, wait %s", e.RetryAfter.Round(time.Second))
-		}
-		return "too many requests"
+		return MeansTooMany
 	case Unauthorized:
 		switch e.StatusCode {
 		case 0:
-			return "no secret to sign on with"
+			return MeansNoSecret
 		case http.StatusForbidden:
-			return "the token has no right to this"
+			return MeansNoRight
 		case http.StatusNotFound, http.StatusGone:
-			return "no such project for this token"
+			return MeansNoProject
 		default:
-			return "sign-on refused"
+			return MeansSignOn
 		}
 	case Gone:
 		switch e.Op {
 		case OpAddSourceDocument, OpSubmit:
-			return "the portal does not have this upload"
+			return MeansNoUpload
 		case OpDelivery:
-			return "the portal does not have this delivery"
+			return MeansNoDelivery
 		case OpAddNote, OpAttach:
-			return "the portal does not have this delivery or document"
+			return MeansNotToEnrich
 		default:
-			return "the portal does not have this document"
+			return MeansNoDocument
 		}
 	case Conflict:
-		return "the upload has been delivered already"
+		return MeansDelivered
 	case Refused:
-		return "refused by the portal"
+		return MeansRefused
 	case Local:
-		return "could not be sent from here"
+		return MeansLocal
 	case Interrupted:
-		return "interrupted"
+		return MeansInterrupted
 	default:
-		return "answer not understood"
+		return MeansUnclear
 	}
 }
 
+// Answer is the answer's status ("503 Service Unavailable") and what the portal
+// said beyond that, in its own words; each may be "".
+func (e *Error) Answer() (status, said string) {
+	if e.StatusCode != 0 {
+		status = strings.TrimSpace(fmt.Sprintf("%d %s", e.StatusCode, http.StatusText(e.StatusCode)))
+	}
+	if e.Detail != http.StatusText(e.StatusCode) {
+		said = e.Detail
+	}
+	return status, said
+}
+
+// Advice is a fixed word for what a person can do, as [Meaning] is; "" if there is nothing.
+type Advice string
+
+const (
+	AdviseSlower        Advice = "slower"
+	AdviseSecret        Advice = "secret"
+	AdviseProject       Advice = "project"
+	AdviseRight         Advice = "right"
+	AdviseToken         Advice = "token"
+	AdviseDeleted       Advice = "deleted"
+	AdviseResolve       Advice = "resolve"
+	AdviseCorrect       Advice = "correct"
+	AdviseDisk          Advice = "disk"
+	AdviseRedirect      Advice = "redirect"
+	AdviseAddress       Advice = "address"
+	AdviseCertificate   Advice = "certificate"
+	AdviseName          Advice = "name"
+	AdviseProxy         Advice = "proxy"
+	AdviseNetwork       Advice = "network"
+	AdviseMaintenance   Advice = "maintenance"
+	AdviseMaybeEnriched Advice = "maybe-enriched"
+	AdviseEnrichToken   Advice = "enrich-token"
+	AdviseEnrichNumber  Advice = "enrich-number"
+	AdviseEnrichRefused Advice = "enrich-refused"
+	AdviseEnrichLocal   Advice = "enrich-local"
+)
+
+var advices = map[Advice]string{
+	AdviseSlower:        "wait a little; if this goes on, lower portal.requests_per_second",
+	AdviseSecret:        "make the token's secret readable for the account that brodaemon runs under (tokens[].password_file), or store it with `brodaemon token set`",
+	AdviseProject:       "check the folder's project number, portal.environment, and that the token belongs to that project",
+	AdviseRight:         "the portal knows the token but gives it no right to this: find out with `brodaemon token test` which kind of token it is, and whether the data owner's authorisation (machtiging) for the project is in force",
+	AdviseToken:         "check the token's user name and secret, the project's number, that the token belongs to this environment, and that the data owner's authorisation (machtiging) for the project is in force and the project open",
+	AdviseDeleted:       "ask the data owner (bronhouder) whether the delivery was deleted at the portal",
+	AdviseResolve:       "look up the delivery of this upload at the portal and resolve the document with its number; do not deliver it anew",
+	AdviseCorrect:       "correct the document as the portal's words say and save it again",
+	AdviseDisk:          "check the disk of the data folder and that nothing else changes the files in it",
+	AdviseRedirect:      "put the portal's final address in portal.url, and check that no proxy or log-on page answers in its place",
+	AdviseAddress:       "check that portal.url is the portal itself and no proxy or log-on page; if it is, the portal may have changed: report this message",
+	AdviseCertificate:   "the portal's certificate is not trusted here: if the network inspects TLS traffic, put the inspecting authority's certificate in portal.ca_file; else check the address and this machine's clock",
+	AdviseName:          "the host name cannot be found: check portal.url and the name servers of this machine",
+	AdviseProxy:         "the proxy wants a sign-on: put user name and password in HTTPS_PROXY, or have the portal's address excepted",
+	AdviseNetwork:       "check network, firewall and proxy (HTTPS_PROXY); it may also be the portal",
+	AdviseMaintenance:   "wait a little; if it lasts, see whether the portal reports maintenance",
+	AdviseMaybeEnriched: "it may have been added all the same: look at the delivery in the portal before you repeat it",
+	AdviseEnrichToken:   "notes and files need an enrichment token (verrijkingstoken), which staff of the data owner (bronhouder) make in the portal; this token is of another kind, or has no right to the project",
+	AdviseEnrichNumber:  "check the number and the project; the data owner (bronhouder) may have deleted the delivery",
+	AdviseEnrichRefused: "see the portal's words; the delivery itself is as it was",
+	AdviseEnrichLocal:   "see what is said of the note or file; nothing was sent",
+}
+
 // Hint says what a person can do, in a sentence; empty if there is nothing.
-func (e *Error) Hint() string {
-	if hint := e.enrichmentHint(); hint != "" {
+func (e *Error) Hint() string { return advices[e.Advice()] }
+
+// Advice is what a person can do.
+func (e *Error) Advice() Advice {
+	if hint := e.enrichmentAdvice(); hint != "" {
 		return hint
 	}
 	switch e.Kind {
 	case Unavailable:
-		return e.networkHint()
+		return e.networkAdvice()
 	case RateLimited:
-		return "wait a little; if this goes on, lower portal.requests_per_second"
+		return AdviseSlower
 	case Unauthorized:
 		switch e.StatusCode {
 		case 0:
-			return "make the token's secret readable for the account that brodaemon runs under (tokens[].password_file), or store it with `brodaemon token set`"
+			return AdviseSecret
 		case http.StatusNotFound, http.StatusGone:
-			return "check the folder's project number, portal.environment, and that the token belongs to that project"
+			return AdviseProject
 		case http.StatusForbidden:
-			return "the portal knows the token but gives it no right to this: find out with `brodaemon token test` which kind of token it is, and whether the data owner's authorisation (machtiging) for the project is in force"
+			return AdviseRight
 		default:
-			return "check the token's user name and secret, the project's number, that the token belongs to this environment, and that the data owner's authorisation (machtiging) for the project is in force and the project open"
+			return AdviseToken
 		}
 	case Gone:
 		if e.Op == OpDelivery {
-			return "ask the data owner (bronhouder) whether the delivery was deleted at the portal"
+			return AdviseDeleted
 		}
 		return ""
 	case Conflict:
-		return "look up the delivery of this upload at the portal and resolve the document with its number; do not deliver it anew"
+		return AdviseResolve
 	case Refused:
-		return "correct the document as the portal's words say and save it again"
+		return AdviseCorrect
 	case Local:
-		return "check the disk of the data folder and that nothing else changes the files in it"
+		return AdviseDisk
 	case Unexpected:
 		if e.StatusCode/100 == 3 {
-			return "put the portal's final address in portal.url, and check that no proxy or log-on page answers in its place"
+			return AdviseRedirect
 		}
-		return "check that portal.url is the portal itself and no proxy or log-on page; if it is, the portal may have changed: report this message"
+		return AdviseAddress
 	default:
 		return ""
 	}
 }
 
-func (e *Error) networkHint() string {
+func (e *Error) networkAdvice() Advice {
 	var dns *net.DNSError
 	switch {
 	case untrusted(e.Err):
-		return "the portal's certificate is not trusted here: if the network inspects TLS traffic, put the inspecting authority's certificate in portal.ca_file; else check the address and this machine's clock"
+		return AdviseCertificate
 	case errors.As(e.Err, &dns) && dns.IsNotFound:
-		return "the host name cannot be found: check portal.url and the name servers of this machine"
+		return AdviseName
 	case e.StatusCode == http.StatusProxyAuthRequired:
-		return "the proxy wants a sign-on: put user name and password in HTTPS_PROXY, or have the portal's address excepted"
+		return AdviseProxy
 	case e.StatusCode == 0:
-		return "check network, firewall and proxy (HTTPS_PROXY); it may also be the portal"
+		return AdviseNetwork
 	default:
-		return "wait a little; if it lasts, see whether the portal reports maintenance"
+		return AdviseMaintenance
 	}
 }

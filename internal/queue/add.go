@@ -206,9 +206,9 @@ func (a *addition) judge(tx *bolt.Tx) error {
 	if twin := findBlocking(tx, bucketSHA, shaPrefix(it), it.ID); twin != nil {
 		switch {
 		case twin.unreadable():
-			a.hold(twin, "it has the same bytes as %s", twin.called())
+			a.hold(twin, SaySameBytes, "it has the same bytes as %s", twin.called())
 		case twin.State == Cancelled:
-			a.hold(twin, "the same bytes were submitted as delivery %s (document %s) before that was cancelled here", twin.Delivery.ID, twin.ID)
+			a.hold(twin, SaySameCancelled, "the same bytes were submitted as delivery %s (document %s) before that was cancelled here", twin.Delivery.ID, twin.ID)
 		default:
 			it.DuplicateOf = twin.ID
 			return a.reject(Report{Code: DuplicateCode, DuplicateOf: twin.ID})
@@ -216,17 +216,17 @@ func (a *addition) judge(tx *bolt.Tx) error {
 		return nil
 	}
 	if same := findBlocking(tx, bucketContent, contentPrefix(it), it.ID); same != nil {
-		a.hold(same, "it has the same content as %s and would make a second object", same.called())
+		a.hold(same, SaySameContent, "it has the same content as %s and would make a second object", same.called())
 		return nil
 	}
 	if same := findBlocking(tx, bucketName, namePrefix(it), it.ID); same != nil {
-		a.hold(same, "it registers the same object (%s) as %s", it.ObjectID, same.called())
+		a.hold(same, SaySameObject, "it registers the same object (%s) as %s", it.ObjectID, same.called())
 		return nil
 	}
-	if why := sinceCopy(tx, it, a.at); why != "" {
+	if why, words := sinceCopy(tx, it, a.at); why != "" {
 		a.verdict = AddedHeld
 		it.Hold, it.HoldReason = HoldPerson, why
-		it.note(a.at.UTC(), "held", why)
+		it.say(a.at.UTC(), "held", why, words)
 		return nil
 	}
 	a.verdict = Added
@@ -238,11 +238,11 @@ func (a *addition) reject(report Report) error {
 	return Refused(a.at, report).perform(&a.item)
 }
 
-func (a *addition) hold(of *Item, format string, args ...any) {
+func (a *addition) hold(of *Item, code Code, format string, args ...any) {
 	why := fmt.Sprintf(format, args...)
 	a.verdict = AddedHeld
 	a.item.Hold, a.item.HoldReason, a.item.DuplicateOf = HoldDuplicate, why, of.ID
-	a.item.note(a.at.UTC(), "held", why)
+	a.item.say(a.at.UTC(), "held", why, Say(code, of.ID.String(), of.File, a.item.ObjectID, of.deliveryID()))
 }
 
 // findBlocking is the item under prefix that stands in the way of delivering
@@ -281,6 +281,13 @@ func findBlocking(tx *bolt.Tx, bucket, prefix []byte, upto ID) *Item {
 
 // unreadable says that nothing but the number is known.
 func (it *Item) unreadable() bool { return it.State == "" }
+
+func (it *Item) deliveryID() string {
+	if it.Delivery == nil {
+		return ""
+	}
+	return it.Delivery.ID
+}
 
 // called names an item in a reason.
 func (it *Item) called() string {

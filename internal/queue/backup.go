@@ -112,15 +112,16 @@ const putBackDoubt = 7 * 24 * time.Hour
 // sinceCopy says why an arrival may have been submitted by the queue that this
 // one was put back for: its file was saved, as far as its time tells, before
 // that. Such a document may be at the portal and still lie in its folder.
-func sinceCopy(tx *bolt.Tx, it *Item, at time.Time) string {
+func sinceCopy(tx *bolt.Tx, it *Item, at time.Time) (why string, words Words) {
 	var m putBackMark
 	if data := tx.Bucket(bucketMeta).Get(keyPutBack); data == nil || json.Unmarshal(data, &m) != nil {
-		return ""
+		return "", nil
 	}
 	saved := it.Source.ModTime
 	if !saved.Before(m.At) || saved.Before(m.Copied) && at.Sub(m.At) > putBackDoubt {
-		return ""
+		return "", nil
 	}
 	return "the queue was put back from a copy of " + m.Copied.Format(time.RFC3339) + ", which does not know this file, and the file is older than that (" + m.At.Format(time.RFC3339) +
-		"): it may have been submitted meanwhile; look in the portal, then release or cancel it"
+			"): it may have been submitted meanwhile; look in the portal, then release or cancel it",
+		Say(SaySinceCopy, m.Copied.Format(time.RFC3339), m.At.Format(time.RFC3339))
 }

@@ -107,7 +107,7 @@ func unconfirmed(it *Item) string {
 // ConfirmAgain: a person asks to look it up at once, also after it was looked
 // for in vain.
 func ConfirmAgain(at time.Time) Transition {
-	return Transition{name: "confirm-again", from: []State{Delivered}, at: at, note: "a person asked for it", guard: unconfirmed, apply: func(it *Item) {
+	return Transition{name: "confirm-again", from: []State{Delivered}, at: at, note: "a person asked for it", words: Say(SayPersonAsked), guard: unconfirmed, apply: func(it *Item) {
 		c := *it.Confirm
 		c.Next = at.UTC()
 		it.Confirm = &c
@@ -117,7 +117,7 @@ func ConfirmAgain(at time.Time) Transition {
 // ConfirmWaived: a person has looked into it; it is not looked for any more,
 // and stays a document that was not confirmed.
 func ConfirmWaived(at time.Time) Transition {
-	return Transition{name: "confirm-waived", from: []State{Delivered}, at: at, note: "a person has looked into it", guard: unconfirmed, apply: func(it *Item) {
+	return Transition{name: "confirm-waived", from: []State{Delivered}, at: at, note: "a person has looked into it", words: Say(SayPersonLooked), guard: unconfirmed, apply: func(it *Item) {
 		it.Confirm = nil
 	}}
 }

@@ -72,6 +72,7 @@ type Event struct {
 	What   string    `json:"what"`             // the name of the transition
 	Detail string    `json:"detail,omitempty"` // the error, the portal's word, who decided
 	Count  int       `json:"count,omitempty"`  // > 1: the same again, last at At
+	Words  Words     `json:"words,omitempty"`  // what Detail, or the end of it, says in any language
 }
 
 // Report says why an item ended as Rejected or Cancelled, in the terms from
@@ -179,17 +180,20 @@ func (it *Item) UploadKnown() bool { return it.Upload != nil && it.Upload.ID != 
 
 // doubt makes the item one that may have been submitted, of which nothing else
 // is known: it is looked up at once, and held meanwhile.
-func (it *Item) doubt(at time.Time, why string) {
+func (it *Item) doubt(at time.Time, code Code, why string) {
 	it.State, it.Intent, it.Lookups = Attached, IntentSubmit, 0
 	if it.Upload == nil {
 		it.Upload = &Upload{Project: it.Project}
 	}
 	it.Hold, it.HoldReason, it.NextAttempt = HoldUncertain, clip(why), at.UTC()
-	it.note(at.UTC(), "doubted", why)
+	it.say(at.UTC(), "doubted", why, Say(code))
 }
 
 // note appends to the timeline; the same event again only counts.
-func (it *Item) note(at time.Time, what, detail string) {
+func (it *Item) note(at time.Time, what, detail string) { it.say(at, what, detail, nil) }
+
+// say is note with the words of the detail.
+func (it *Item) say(at time.Time, what, detail string, words Words) {
 	detail = clip(detail)
 	if n := len(it.History); n > 0 {
 		last := &it.History[n-1]
@@ -203,7 +207,7 @@ func (it *Item) note(at time.Time, what, detail string) {
 		// keep the first half, which tells how it began, and drop the oldest of the rest
 		it.History = append(it.History[:maxHistory/2], it.History[maxHistory/2+1:]...)
 	}
-	it.History = append(it.History, Event{At: at, What: what, Detail: detail})
+	it.History = append(it.History, Event{At: at, What: what, Detail: detail, Words: words})
 }
 
 // clone returns a copy that shares nothing that a transition changes in place.

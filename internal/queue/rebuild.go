@@ -544,7 +544,7 @@ func (b *rebuilding) fromLine(tx *bolt.Tx, lines *os.File, p *plan, mark int) er
 	} else if seen, found := b.found[p.key]; found {
 		it.History = seen.History
 	}
-	it.note(b.now, "restored", "from the ledger: "+rec.What)
+	it.say(b.now, "restored", "from the ledger: "+rec.What, Say(SayFromLedger))
 	b.told.Restored++
 	b.suspect(&it, mark, b.doubt && p.file != nil)
 	askSoon(&it, b.now)
@@ -554,15 +554,15 @@ func (b *rebuilding) fromLine(tx *bolt.Tx, lines *os.File, p *plan, mark int) er
 // fromRemains takes an item over that only a damaged file tells of. That it was
 // submitted can be believed; that it was not can't.
 func (b *rebuilding) fromRemains(tx *bolt.Tx, it Item, hasBytes bool, mark int) error {
-	it.note(b.now, "restored", "from what was left of the queue file")
+	it.say(b.now, "restored", "from what was left of the queue file", Say(SayFromRemains))
 	b.told.Restored++
 	switch {
 	case it.State.End(), it.State == Submitted:
 	case hasBytes, it.Submissions > 0:
 		it.Submissions = max(it.Submissions, mark)
-		it.doubt(b.now, whyLost)
+		it.doubt(b.now, SayQueueLost, whyLost)
 	default: // its bytes are gone, which happens only after it was filed
-		it.doubt(b.now, "the queue was lost, and this document's bytes are no longer in the spool"+whatToDo)
+		it.doubt(b.now, SayBytesLost, "the queue was lost, and this document's bytes are no longer in the spool"+whatToDo)
 	}
 	askSoon(&it, b.now)
 	return b.put(tx, &it)
@@ -574,7 +574,7 @@ func (b *rebuilding) suspect(it *Item, mark int, doubt bool) {
 		return
 	}
 	it.Submissions = max(it.Submissions, mark)
-	it.doubt(b.now, whyLost)
+	it.doubt(b.now, SayQueueLost, whyLost)
 }
 
 func (b *rebuilding) put(tx *bolt.Tx, it *Item) error {

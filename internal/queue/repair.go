@@ -64,7 +64,7 @@ func holdBehind(tx *bolt.Tx, bad map[ID]bool) error {
 			if it.Hold == "" {
 				why := fmt.Sprintf("document %s about the same object came before it and can't be read any more: look in the portal what became of that one", before)
 				it.Hold, it.HoldReason = HoldPerson, why
-				it.note(time.Now().UTC(), "held", why)
+				it.say(time.Now().UTC(), "held", why, Say(SayBehindLost, before.String()))
 				held = append(held, it)
 			}
 		}

@@ -231,9 +231,9 @@ func (c *catchUp) line(tx *bolt.Tx, rec *record) error {
 	if !found {
 		c.told.Restored++
 		c.inserted = true
-		it.note(c.now, "restored", "from the ledger")
+		it.say(c.now, "restored", "from the ledger", Say(SayFromLedger))
 		if c.doubt && !it.State.End() && it.State != Submitted && !it.Uncertain() {
-			it.doubt(c.now, whyLost) // a later line of it may be among those that are lost
+			it.doubt(c.now, SayQueueLost, whyLost) // a later line of it may be among those that are lost
 		}
 		c.told.count(&it)
 		return insert(tx, &it)
@@ -244,7 +244,7 @@ func (c *catchUp) line(tx *bolt.Tx, rec *record) error {
 	// of which number it is in this queue, and what happened to it, the queue knows best
 	it.ID, it.History = old.ID, old.clone().History
 	it.Submissions = max(it.Submissions, old.Submissions)
-	it.note(c.now, "restored", "from the ledger: "+rec.What)
+	it.say(c.now, "restored", "from the ledger: "+rec.What, Say(SayFromLedger))
 	askSoon(&it, c.now)
 	c.told.Changed++
 	c.told.count(&it)
@@ -296,10 +296,10 @@ func (c *catchUp) file(tx *bolt.Tx, f *spoolFile, open map[string]ID) error {
 			return nil // it is set aside
 		}
 		f.read(c.store.dir)
-		if why := c.suspicion(&it, f.mark); why != "" {
+		if code, why := c.suspicion(&it, f.mark); why != "" {
 			old := it.clone()
 			it.Submissions = max(it.Submissions, f.mark)
-			it.doubt(c.now, why)
+			it.doubt(c.now, code, why)
 			c.told.count(&it)
 			return put(tx, &old, &it)
 		}
@@ -325,16 +325,16 @@ func (c *catchUp) file(tx *bolt.Tx, f *spoolFile, open map[string]ID) error {
 }
 
 // suspicion is why an item that was not submitted, as far as the queue knows, may have been.
-func (c *catchUp) suspicion(it *Item, mark int) string {
+func (c *catchUp) suspicion(it *Item, mark int) (code Code, why string) {
 	switch {
 	case it.State.End(), it.State == Submitted, it.Uncertain():
-		return ""
+		return "", ""
 	case mark > it.Submissions:
-		return "the queue was an older copy of itself: the document's spool file says that a submission was begun of which the queue knew nothing" + whatToDo
+		return SayBegunOlder, "the queue was an older copy of itself: the document's spool file says that a submission was begun of which the queue knew nothing" + whatToDo
 	case c.suspectAll && it.Hold != HoldDuplicate:
-		return "the queue was an older copy of itself and the ledger beside it is damaged, so that nobody knows whether this document was submitted meanwhile" + whatToDo
+		return SayLedgerOlder, "the queue was an older copy of itself and the ledger beside it is damaged, so that nobody knows whether this document was submitted meanwhile" + whatToDo
 	}
-	return ""
+	return "", ""
 }
 
 const whatToDo = "; look in the portal for a delivery of this document, then answer with `brodaemon queue resolve ID --delivery NUMBER` or `--not-delivered`"
@@ -356,12 +356,12 @@ func restoreFromSpool(tx *bolt.Tx, it Item, f *spoolFile, doubt bool, now time.T
 		it.Times.Queued = at
 		it.Submissions = max(it.Submissions, f.mark)
 		it.note(at, "queued", "")
-		it.note(now, "restored", "from the spool")
-		why := whyLost
+		it.say(now, "restored", "from the spool", Say(SayFromSpool))
+		code, why := SayQueueLost, whyLost
 		if !doubt {
-			why = "the queue was lost, and this document's spool file says that a submission of it was begun" + whatToDo
+			code, why = SayBegunLost, "the queue was lost, and this document's spool file says that a submission of it was begun"+whatToDo
 		}
-		it.doubt(now, why)
+		it.doubt(now, code, why)
 		told.count(&it)
 		return insert(tx, &it)
 	}
@@ -373,7 +373,7 @@ func restoreFromSpool(tx *bolt.Tx, it Item, f *spoolFile, doubt bool, now time.T
 		return err
 	}
 	before := a.item.clone()
-	a.item.note(now, "restored", "from the spool")
+	a.item.say(now, "restored", "from the spool", Say(SayFromSpool))
 	told.count(&a.item)
 	return put(tx, &before, &a.item)
 }

@@ -18,8 +18,9 @@ type Transition struct {
 	apply func(*Item)
 	at    time.Time
 	note  string
-	mute  bool // not worth a line in the timeline
-	part  bool // a part of a step: its failed tries are counted on
+	words Words // of the note
+	mute  bool  // not worth a line in the timeline
+	part  bool  // a part of a step: its failed tries are counted on
 }
 
 // Name is the word of the timeline, for logs.
@@ -51,7 +52,7 @@ func (t Transition) perform(it *Item) error {
 		it.Hold, it.HoldReason, it.Intent = "", "", ""
 	}
 	if !t.mute {
-		it.note(t.at.UTC(), t.name, t.note)
+		it.say(t.at.UTC(), t.name, t.note, t.words)
 	}
 	return nil
 }
@@ -153,7 +154,7 @@ func DeliverySubmitted(at time.Time, delivery, by string, next time.Time) Transi
 	if by != "" {
 		note += ", " + by
 	}
-	return Transition{name: "submitted", from: []State{Attached}, to: Submitted, at: at, note: note,
+	return Transition{name: "submitted", from: []State{Attached}, to: Submitted, at: at, note: note, words: Say(SayDelivery, delivery),
 		guard: hasIntent, apply: func(it *Item) {
 			answered(it)
 			it.Delivery = &Delivery{ID: delivery}
@@ -214,7 +215,7 @@ func LookedUp(at, next time.Time, hold bool, why string) Transition {
 // likeliest to refuse if the answer was wrong; where nobody knows the upload any
 // more it begins from the start.
 func NotDelivered(at time.Time) Transition {
-	return Transition{name: "resolved", from: []State{Attached}, at: at, note: "a person says it was not delivered",
+	return Transition{name: "resolved", from: []State{Attached}, at: at, note: "a person says it was not delivered", words: Say(SayNotDelivered),
 		guard: hasIntent, apply: func(it *Item) {
 			it.Intent, it.Lookups = "", 0
 			it.Hold, it.HoldReason = "", ""
@@ -359,6 +360,7 @@ func PutBack(at, copied time.Time) Transition {
 	why := "this queue was put back from a copy of " + copied.UTC().Format(time.RFC3339) +
 		"; look in done/ and in the portal whether the document was delivered since, then release or cancel it"
 	return Transition{name: "held", from: []State{Queued, Validated, Opened, Attached}, at: at, note: why, guard: noIntent,
+		words: Say(SayPutBack, copied.UTC().Format(time.RFC3339)),
 		apply: func(it *Item) {
 			if it.Hold == "" {
 				it.Hold, it.HoldReason, it.NextAttempt = HoldPerson, why, time.Time{}
