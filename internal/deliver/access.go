@@ -177,7 +177,7 @@ func (a *access) known(now time.Time, e errand, step int) (paused time.Duration)
 	paused = a.door.pass(now)
 	if about, at := errandOf(a.refused); about != e || at > step {
 		a.lanes.steps[about] = at
-		a.lanes.gates[about].shutFrom(why.Since, now, why.Reason, about == e)
+		a.lanes.gates[about].shutFrom(why.Since, now, reason{why.Reason, why.Words}, about == e)
 	}
 	return paused
 }
@@ -196,14 +196,14 @@ func (a *access) deny(now time.Time, op portal.Op, pe *portal.Error, version uin
 	switch {
 	case pe.StatusCode == 403: // the token is known and lacks the right
 		a.known(now, e, step-1)
-		a.lanes.gates[e].shut(now, told(pe), 0)
+		a.lanes.gates[e].shut(now, reasonOf(pe), 0)
 		a.lanes.steps[e] = step
 	case a.lanes.gates[e].state() != nil:
 		a.door.leave()
-		a.lanes.gates[e].shut(now, told(pe), 0)
+		a.lanes.gates[e].shut(now, reasonOf(pe), 0)
 		a.lanes.steps[e] = step
 	default:
-		a.door.shut(now, told(pe), 0)
+		a.door.shut(now, reasonOf(pe), 0)
 		a.refused = op
 	}
 	return news
@@ -286,7 +286,7 @@ func (r *reach) pass(now time.Time, op portal.Op) time.Duration {
 
 // fail reports a call that found the portal not working. It reports whether
 // documents begin to wait for it.
-func (r *reach) fail(now time.Time, op portal.Op, why string) (news bool) {
+func (r *reach) fail(now time.Time, op portal.Op, why reason) (news bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	news = r.lanes.pause() == nil
@@ -296,7 +296,7 @@ func (r *reach) fail(now time.Time, op portal.Op, why string) (news bool) {
 }
 
 // rest leaves the portal alone, with everything, because it asks for it.
-func (r *reach) rest(now time.Time, op portal.Op, why string, wait time.Duration) {
+func (r *reach) rest(now time.Time, op portal.Op, why reason, wait time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	e, step := errandOf(op)

@@ -19,7 +19,7 @@ func (w *Worker) Retry(id queue.ID) (queue.Item, error) {
 		}
 		return it, err
 	}
-	it, err := w.store.Apply(id, queue.RetryNow(now, "a person asked for it"))
+	it, err := w.store.Apply(id, queue.RetryNow(now, "a person asked for it").Saying(queue.Say(queue.SayPersonAsked)))
 	if err != nil {
 		return it, err
 	}
@@ -102,7 +102,7 @@ func (w *Worker) ResolveDelivered(id queue.ID, number string) (queue.Item, error
 		return queue.Item{}, err
 	}
 	now := time.Now()
-	return w.resolve(id, queue.DeliverySubmitted(now, number, "a person looked it up", now))
+	return w.resolve(id, queue.DeliverySubmitted(now, number, "a person looked it up", now).Saying(queue.Say(queue.SayDeliveryPerson, number)))
 }
 
 // ResolveNotDelivered stores a person's answer that the portal does not have
@@ -147,7 +147,7 @@ func (w *Worker) Status() []FolderStatus {
 	for _, f := range w.setup.Load().order {
 		all = append(all, FolderStatus{
 			Folder: f.Name, Environment: f.endpoint.Environment, Portal: f.endpoint.Address, Token: f.Token,
-			PortalPause: f.endpoint.reach.state(), TokenPause: f.access.state(), Refused: w.goesElsewhere(f),
+			PortalPause: f.endpoint.reach.state(), TokenPause: f.access.state(), Refused: w.goesElsewhere(f).text,
 		})
 	}
 	return all

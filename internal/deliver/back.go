@@ -46,7 +46,7 @@ func (w *Worker) welcome(now time.Time) {
 			w.journal.queueTrouble(err)
 		}
 		for _, id := range ids {
-			_, _ = w.store.Apply(id, queue.RetryNow(now, back[folder].String()))
+			_, _ = w.store.Apply(id, queue.RetryNow(now, back[folder].String()).Saying(queue.Say(SayFolderBack, stamp(back[folder].from), stamp(back[folder].until))))
 		}
 	}
 }

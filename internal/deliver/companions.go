@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -73,12 +74,12 @@ func (w *Worker) takeCompanions(a Arrival) (taken []queue.Companion, drafts []*q
 // to be no use is not copied (nil), and says why.
 func (w *Worker) copyCompanion(c Companion) (queue.Companion, *queue.Draft, error) {
 	one := queue.Companion{File: c.File, Note: strings.HasSuffix(strings.ToLower(c.File), noteSuffix), Size: c.Size, ModTime: c.ModTime.UTC()}
-	if why := unfit(&one); why != "" {
+	if why, _ := unfit(&one); why != "" {
 		one.State, one.Why, one.At = queue.CompanionNot, why, time.Now().UTC()
 		return one, nil, nil
 	}
 	if !utf8.ValidString(c.File) {
-		return one, nil, errors.New("its name is not valid UTF-8: rename it")
+		return one, nil, errBadName
 	}
 	file, err := c.Open()
 	if err != nil {
@@ -95,7 +96,7 @@ func (w *Worker) copyCompanion(c Companion) (queue.Companion, *queue.Draft, erro
 		err = c.Check(file)
 	}
 	if err == nil && n != c.Size {
-		err = errors.New("it changed while it was being read")
+		err = errReadChanged
 	}
 	if err != nil {
 		draft.Discard()
@@ -106,21 +107,23 @@ func (w *Worker) copyCompanion(c Companion) (queue.Companion, *queue.Draft, erro
 }
 
 // unfit says what keeps a file from being added, as far as its name and size tell.
-func unfit(c *queue.Companion) string {
+func unfit(c *queue.Companion) (why string, words queue.Words) {
 	switch {
 	case c.Size == 0:
-		return "the file is empty"
+		return "the file is empty", queue.Say(SayNoteEmpty)
 	case c.Note && c.Size > 4*portal.MaxNote: // in another encoding it may be longer than it will be
-		return fmt.Sprintf("a note of more than %d bytes is no note: save it as an .attach. file", portal.MaxNote)
+		return fmt.Sprintf("a note of more than %d bytes is no note: save it as an .attach. file", portal.MaxNote), queue.Say(SayNoteLarge, strconv.Itoa(portal.MaxNote))
 	case c.Size > maxCompanion:
-		return fmt.Sprintf("it has more than %d MB", maxCompanion>>20)
+		return fmt.Sprintf("it has more than %d MB", maxCompanion>>20), queue.Say(SayFileLarge, strconv.Itoa(maxCompanion>>20))
 	case !c.Note:
 		if err := portal.CheckAttachmentName(attachmentName(c.File)); err != nil {
-			return err.Error()
+			return err.Error(), unfitWords(err)
 		}
 	}
-	return ""
+	return "", nil
 }
+
+var errBadName = errors.New("its name is not valid UTF-8: rename it")
 
 // attachmentName is the name that a file gets at the portal: put-17.pdf for
 // put-17.xml.attach.pdf, put-17-boorstaat.pdf for put-17.xml.attach.boorstaat.pdf.
@@ -202,9 +205,9 @@ func (w *Worker) AcceptCompanion(folder, document string, c Companion) Decision 
 	it, found, err := w.store.BySource(folder, document)
 	switch {
 	case err != nil:
-		return Decision{Answer: Later, Reason: err.Error()}
+		return later(err)
 	case !found || !it.Open():
-		return Decision{Answer: Later, Reason: "its document is not in the queue yet"}
+		return Decision{Answer: Later, Reason: "its document is not in the queue yet", Words: queue.Say(SayNotInQueue)}
 	}
 	for _, has := range it.Companions {
 		if has.File != c.File {
@@ -213,24 +216,24 @@ func (w *Worker) AcceptCompanion(folder, document string, c Companion) Decision 
 		if has.Size == c.Size && has.ModTime.Equal(c.ModTime) {
 			return Decision{Answer: Taken}
 		}
-		return Decision{Answer: NotYet, Reason: "it was taken in before with other content, and that is what travels with document " + it.ID.String()}
+		return Decision{Answer: NotYet, Reason: "it was taken in before with other content, and that is what travels with document " + it.ID.String(), Words: queue.Say(SayOtherContent, it.ID.String())}
 	}
 	switch {
 	case !it.Restored().IsZero() && it.State != queue.Queued:
-		return Decision{Answer: NotYet, Reason: "the queue was lost and made again, so that it may have been added already: look at the delivery, and add it with `brodaemon delivery note` or `attach`"}
+		return Decision{Answer: NotYet, Reason: "the queue was lost and made again, so that it may have been added already: look at the delivery, and add it with `brodaemon delivery note` or `attach`", Words: queue.Say(SayMaybeBefore)}
 	case it.State.End():
-		return Decision{Answer: NotYet, Reason: "it came too late: document " + it.ID.String() + " has its outcome already"}
+		return Decision{Answer: NotYet, Reason: "it came too late: document " + it.ID.String() + " has its outcome already", Words: queue.Say(SayTooLate, it.ID.String())}
 	case len(it.Companions) >= maxCompanions:
-		return Decision{Answer: NotYet, Reason: fmt.Sprintf("document %s has %d companion files already", it.ID, maxCompanions)}
+		return Decision{Answer: NotYet, Reason: fmt.Sprintf("document %s has %d companion files already", it.ID, maxCompanions), Words: queue.Say(SayTooMany, it.ID.String(), strconv.Itoa(maxCompanions))}
 	}
 	one, draft, err := w.copyCompanion(c)
 	if err != nil {
-		return Decision{Answer: Later, Reason: err.Error()}
+		return later(err)
 	}
 	if draft != nil {
 		if err := w.spool.SealAll(draft)[0]; err != nil {
 			draft.Discard()
-			return Decision{Answer: Later, Reason: err.Error()}
+			return later(err)
 		}
 	}
 	w.crash("companion-sealed")
@@ -239,7 +242,7 @@ func (w *Worker) AcceptCompanion(folder, document string, c Companion) Decision 
 		if draft != nil {
 			draft.Discard()
 		}
-		return Decision{Answer: Later, Reason: err.Error()}
+		return later(err)
 	}
 	w.crash("companion-joined")
 	if draft != nil {
@@ -270,20 +273,20 @@ func (v *visit) enrich(ctx context.Context) (more bool) {
 // addCompanion posts one companion. It reports whether what happened could be stored.
 func (v *visit) addCompanion(ctx context.Context, i int) bool {
 	c := v.it.Companions[i]
-	settle := func(state queue.CompanionState, why string) bool {
-		return v.store(queue.CompanionSettled(time.Now(), i, c.File, state, why))
+	settle := func(state queue.CompanionState, why string, words queue.Words) bool {
+		return v.store(queue.CompanionSettled(time.Now(), i, c.File, state, why).Saying(words))
 	}
 	if c.State == queue.CompanionAdding {
-		return settle(queue.CompanionMaybe, "brodaemon was stopped while it was being added; look at the delivery in the portal")
+		return settle(queue.CompanionMaybe, "brodaemon was stopped while it was being added; look at the delivery in the portal", queue.Say(SayAddStopped))
 	}
 	if at := v.it.Restored(); !at.IsZero() && !v.it.Times.Submitted.After(at) {
-		return settle(queue.CompanionMaybe, "the queue was lost after the submission and made again; look at the delivery in the portal")
+		return settle(queue.CompanionMaybe, "the queue was lost after the submission and made again; look at the delivery in the portal", queue.Say(SayAddLost))
 	}
 	post, err := v.posting(&c)
 	var bad *unusable
 	switch {
 	case errors.As(err, &bad):
-		return settle(queue.CompanionNot, err.Error())
+		return settle(queue.CompanionNot, err.Error(), bad.words)
 	case err != nil:
 		return v.store(queue.CompanionPostponed(time.Now(), i, err.Error()))
 	}
@@ -294,17 +297,17 @@ func (v *visit) addCompanion(ctx context.Context, i int) bool {
 	err = post(v.request(ctx))
 	v.w.crash("companion-answered")
 	if err == nil {
-		return settle(queue.CompanionAdded, "")
+		return settle(queue.CompanionAdded, "", nil)
 	}
 	pe := asPortalError(err)
 	switch {
 	case pe.MaybeDone:
-		return settle(queue.CompanionMaybe, told(pe))
+		return settle(queue.CompanionMaybe, told(pe), wordsOf("", pe))
 	case pe.Kind == portal.Unavailable, pe.Kind == portal.RateLimited, pe.Kind == portal.Interrupted,
 		pe.Kind == portal.Unauthorized && pe.StatusCode != 403 && pe.StatusCode != 404:
 		return v.store(queue.CompanionPostponed(time.Now(), i, told(pe)))
 	}
-	return settle(queue.CompanionNot, told(pe))
+	return settle(queue.CompanionNot, told(pe), wordsOf("", pe))
 }
 
 // store keeps a fact about a companion and reports whether the visit goes on.
@@ -323,14 +326,17 @@ func (v *visit) store(t queue.Transition) bool {
 }
 
 // unusable is a companion that will never be one.
-type unusable struct{ why string }
+type unusable struct {
+	why   string
+	words queue.Words
+}
 
 func (e *unusable) Error() string { return e.why }
 
 // posting prepares the one request for a companion.
 func (v *visit) posting(c *queue.Companion) (func(context.Context) error, error) {
 	if v.f.Enricher == nil {
-		return nil, &unusable{"nothing can be added to deliveries here"}
+		return nil, &unusable{"nothing can be added to deliveries here", queue.Say(SayNoEnricher)}
 	}
 	id, number := v.it.ID, v.it.Delivery.ID
 	if !c.Note {
@@ -351,7 +357,7 @@ func (v *visit) posting(c *queue.Companion) (func(context.Context) error, error)
 	}
 	level, text := readNote(data)
 	if err := portal.CheckNote(level, text); err != nil {
-		return nil, &unusable{err.Error()}
+		return nil, &unusable{err.Error(), unfitWords(err)}
 	}
 	return func(ctx context.Context) error {
 		return v.f.Enricher.AddNote(ctx, v.f.Project, number, "", level, text)
@@ -387,6 +393,9 @@ func readNote(data []byte) (portal.Level, string) {
 	return portal.LevelInfo, text
 }
 
+// hadOutcome is why a companion was not added that still waited when its document had its outcome.
+const hadOutcome = "the document had its outcome before it could be added"
+
 // companionsOf is what a receipt says of the companions. One that still waits
 // when the document has its outcome was not added.
 func companionsOf(it *queue.Item) []archive.ReceiptCompanion {
@@ -399,7 +408,7 @@ func companionsOf(it *queue.Item) []archive.ReceiptCompanion {
 		case c.State == queue.CompanionWaiting && it.State.End():
 			r.Outcome = string(queue.CompanionNot)
 			if r.Why == "" {
-				r.Why = "the document had its outcome before it could be added"
+				r.Why = hadOutcome
 			}
 		case c.State == queue.CompanionWaiting:
 			r.Outcome = "waiting"

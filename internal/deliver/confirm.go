@@ -197,21 +197,21 @@ func (w *Worker) lookInRegister(ctx context.Context, f *folder, it *queue.Item) 
 	if err != nil && !errors.As(err, &fault) {
 		fault = &registry.Error{What: it.BROID, Kind: registry.Unavailable, Err: err}
 	}
-	miss := func(why string) *queue.Transition {
+	miss := func(why string, words queue.Words) *queue.Transition {
 		f.register.pass(now)
 		next := time.Time{}
 		if !w.policy.confirmEnds(age) {
 			next = now.Add(w.policy.confirm(age))
 		}
-		t := queue.NotConfirmed(now, next, why)
+		t := queue.NotConfirmed(now, next, why).Saying(words)
 		return &t
 	}
 	if fault == nil {
-		if why := notAsDelivered(it, o, now); why != "" {
-			return miss(why)
+		if why, words := notAsDelivered(it, o, now); why != "" {
+			return miss(why, words)
 		}
 		f.register.pass(now)
-		t := queue.Confirmed(now, o.Status+" at "+f.Registry.Address())
+		t := queue.Confirmed(now, o.Status+" at "+f.Registry.Address()).Saying(queue.Say(SayConfirmed, o.Status, f.Registry.Address()))
 		return &t
 	}
 	switch fault.Kind {
@@ -219,15 +219,15 @@ func (w *Worker) lookInRegister(ctx context.Context, f *folder, it *queue.Item) 
 		f.register.leave()
 		return nil
 	case registry.Rejected, registry.Unexpected: // the services answer; it is about this object
-		return miss(fault.Error())
+		return miss(fault.Error(), registerWords(fault))
 	case registry.NoService:
 		f.register.leave()
 		t := queue.ConfirmEnded(now)
 		return &t
 	case registry.RateLimited:
-		f.register.shut(now, fault.Error(), fault.RetryAfter)
+		f.register.shut(now, reason{text: fault.Error()}, fault.RetryAfter)
 	default:
-		f.register.strike(now, fault.Error())
+		f.register.strike(now, reason{text: fault.Error()})
 	}
 	// it goes behind the others, so that one object that can't be had (a large
 	// one, for which the services take too long) does not keep the rest waiting
@@ -242,15 +242,15 @@ const clockSlack = 2 * time.Second
 // notAsDelivered says in what the register's object is not what was delivered;
 // "" if it is. A new object must be there, for the party that the document
 // names. Of any other, the history must have moved since the delivery.
-func notAsDelivered(it *queue.Item, o registry.Object, now time.Time) string {
+func notAsDelivered(it *queue.Item, o registry.Object, now time.Time) (why string, words queue.Words) {
 	if o.Deregistered {
-		return "the public register says that " + it.BROID + " was taken out of the register (uit registratie genomen)"
+		return "the public register says that " + it.BROID + " was taken out of the register (uit registratie genomen)", queue.Say(SayDeregistered, it.BROID)
 	}
 	if it.NewObject {
 		if it.AccountableParty != "" && o.Party != "" && o.Party != it.AccountableParty {
-			return fmt.Sprintf("the public register has %s for accountable party %s, and the document names %s", it.BROID, o.Party, it.AccountableParty)
+			return fmt.Sprintf("the public register has %s for accountable party %s, and the document names %s", it.BROID, o.Party, it.AccountableParty), queue.Say(SayOtherParty, it.BROID, o.Party, it.AccountableParty)
 		}
-		return ""
+		return "", nil
 	}
 	// the delivery, by the register's clock
 	delivered := it.Times.Submitted.Add(o.Asked.Sub(now)).Add(-clockSlack)
@@ -262,7 +262,7 @@ func notAsDelivered(it *queue.Item, o registry.Object, now time.Time) string {
 	}
 	if last.Before(delivered) {
 		return fmt.Sprintf("the public register has %s, but its history has not moved since the delivery at %s (last: %s)",
-			it.BROID, it.Times.Submitted.Format(time.RFC3339), last.UTC().Format(time.RFC3339))
+			it.BROID, it.Times.Submitted.Format(time.RFC3339), last.UTC().Format(time.RFC3339)), queue.Say(SayNotMoved, it.BROID, stamp(it.Times.Submitted), stamp(last))
 	}
-	return ""
+	return "", nil
 }

@@ -136,7 +136,7 @@ func TestWhatConfirms(t *testing.T) {
 		if c.o.Asked.IsZero() {
 			c.o.Asked = now
 		}
-		if why := notAsDelivered(&c.it, c.o, now); (why == "") != c.want {
+		if why, _ := notAsDelivered(&c.it, c.o, now); (why == "") != c.want {
 			t.Errorf("%s: got %q, want confirmed %t", name, why, c.want)
 		}
 	}

@@ -44,15 +44,16 @@ func (w *Worker) file(ctx context.Context, f *folder, it queue.Item) (stored boo
 	}
 	if err != nil {
 		next := w.refile(f, &it, now, time.Now())
-		why := err.Error()
+		why, words := err.Error(), filingWords(err)
 		var trouble *archive.Error
 		if errors.As(err, &trouble) && trouble.Hint != "" {
 			why += ". What to do: " + trouble.Hint
 		}
 		if w.spool.Missing(&it) && errors.Is(err, fs.ErrNotExist) {
 			why = "it can't be filed: " + goneText(&it, f.path(&it)) + ", and it is filed by itself"
+			words = queue.Say(SayFilingGone, f.path(&it), it.SHA256)
 		}
-		if _, err := w.store.Apply(it.ID, queue.FilingFailed(now, next, why)); err != nil {
+		if _, err := w.store.Apply(it.ID, queue.FilingFailed(now, next, why).Saying(words)); err != nil {
 			w.journal.notStored(&it, err)
 			return false
 		}

@@ -3,6 +3,8 @@ package deliver
 import (
 	"sync"
 	"time"
+
+	"brodaemon/internal/queue"
 )
 
 // gate stands before a portal, and before each token's access to a project of it (see access). When it is shut,
@@ -13,7 +15,7 @@ type gate struct {
 	spread     func(time.Duration) time.Duration
 
 	mu       sync.Mutex
-	reason   string // "" = open
+	reason   reason // its text is "" = open
 	since    time.Time
 	until    time.Time
 	interval time.Duration
@@ -32,7 +34,7 @@ func (g *gate) enter(now time.Time) (ok bool, next time.Time) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	switch {
-	case g.reason == "":
+	case g.reason.text == "":
 		return true, time.Time{}
 	case g.probing:
 		return false, time.Time{} // the probe's end wakes the Worker
@@ -56,34 +58,34 @@ func (g *gate) leave() {
 func (g *gate) pass(now time.Time) (shut time.Duration) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.reason != "" && now.Before(g.asked) {
+	if g.reason.text != "" && now.Before(g.asked) {
 		return 0
 	}
-	if g.reason != "" {
+	if g.reason.text != "" {
 		shut = max(now.Sub(g.since), 1)
 	}
-	g.reason, g.interval, g.failures, g.probing = "", 0, 0, false
+	g.reason, g.interval, g.failures, g.probing = reason{}, 0, 0, false
 	return shut
 }
 
 // strike reports one failure that may be chance; from the tolerance on it shuts the gate.
-func (g *gate) strike(now time.Time, reason string) (shut bool) {
+func (g *gate) strike(now time.Time, why reason) (shut bool) {
 	g.mu.Lock()
 	g.failures++
-	enough := g.failures >= tolerance || g.reason != ""
+	enough := g.failures >= tolerance || g.reason.text != ""
 	g.mu.Unlock()
 	if !enough {
 		return false
 	}
-	return g.shut(now, reason, 0)
+	return g.shut(now, why, 0)
 }
 
 // shut closes the gate, for at least wait when that is given. It reports
 // whether it had been open until now.
-func (g *gate) shut(now time.Time, reason string, wait time.Duration) (fresh bool) {
+func (g *gate) shut(now time.Time, why reason, wait time.Duration) (fresh bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	fresh = g.reason == ""
+	fresh = g.reason.text == ""
 	if fresh {
 		g.since = now
 	}
@@ -99,7 +101,7 @@ func (g *gate) shut(now time.Time, reason string, wait time.Duration) (fresh boo
 	if g.asked.After(g.until) {
 		g.until = g.asked
 	}
-	g.reason, g.probing = reason, false
+	g.reason, g.probing = why, false
 	return fresh
 }
 
@@ -112,26 +114,28 @@ func (g *gate) retime(first, max time.Duration) {
 
 // shutFrom closes an open gate for trouble that was known since then; the next
 // document may try at once, or with probing is trying already.
-func (g *gate) shutFrom(since, now time.Time, reason string, probing bool) {
+func (g *gate) shutFrom(since, now time.Time, why reason, probing bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.reason, g.since, g.until, g.interval, g.probing = reason, since, now, 0, probing
+	g.reason, g.since, g.until, g.interval, g.probing = why, since, now, 0, probing
 }
 
 // knock lets the next document try at once: a person asked for it.
 func (g *gate) knock(now time.Time) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.reason != "" {
+	if g.reason.text != "" {
 		g.until, g.asked, g.interval = now, now, 0
 	}
 }
 
 // Pause says why and since when a portal or a token is left alone.
 type Pause struct {
-	Reason string    `json:"reason"`
-	Since  time.Time `json:"since"`
-	Next   time.Time `json:"next"` // when it is tried again
+	Reason string `json:"reason"`
+	// Words are those of the Reason, for the page.
+	Words queue.Words `json:"-"`
+	Since time.Time   `json:"since"`
+	Next  time.Time   `json:"next"` // when it is tried again
 	// Only says what is paused when it is not everything: PausedDelivering or PausedFollowing.
 	Only string `json:"only,omitempty"`
 }
@@ -146,8 +150,8 @@ const (
 func (g *gate) state() *Pause {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.reason == "" {
+	if g.reason.text == "" {
 		return nil
 	}
-	return &Pause{Reason: g.reason, Since: g.since, Next: g.until}
+	return &Pause{Reason: g.reason.text, Words: g.reason.words, Since: g.since, Next: g.until}
 }

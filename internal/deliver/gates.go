@@ -54,13 +54,13 @@ func (v *visit) tellGates(pe *portal.Error) {
 	case portal.Unavailable, portal.Unexpected:
 		// what can't be read is mostly said by something in the portal's place, and then to every document
 		if pe.RetryAfter > 0 {
-			e.reach.rest(now, pe.Op, told(pe), pe.RetryAfter)
-		} else if e.reach.fail(now, pe.Op, told(pe)) {
+			e.reach.rest(now, pe.Op, reasonOf(pe), pe.RetryAfter)
+		} else if e.reach.fail(now, pe.Op, reasonOf(pe)) {
 			v.w.journal.portalDown(e, pe)
 		}
 	case portal.RateLimited:
 		e.limiter.SetLimit(max(min(e.limiter.Limit(), unlimited)/2, 0.2))
-		e.reach.rest(now, pe.Op, told(pe), pe.RetryAfter)
+		e.reach.rest(now, pe.Op, reasonOf(pe), pe.RetryAfter)
 	case portal.Unauthorized:
 		if pe.StatusCode != 0 { // else nothing was sent
 			v.portalAnswered(now, pe.Op)

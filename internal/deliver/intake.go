@@ -50,6 +50,9 @@ type Decision struct {
 	Answer Answer
 	Reason string
 	After  time.Duration
+	// Words are those of the Reason. nil: it is an error of reading the file or of keeping it, which Err holds.
+	Words queue.Words
+	Err   error
 }
 
 // Accept takes a file in: one pass over its bytes makes the spool copy, the
@@ -61,17 +64,17 @@ type Decision struct {
 func (w *Worker) Accept(ctx context.Context, a Arrival) Decision {
 	f := w.setup.Load().folders[a.Folder]
 	if f == nil {
-		return Decision{Later, "folder " + a.Folder + " is not configured", 0}
+		return Decision{Answer: Later, Reason: "folder " + a.Folder + " is not configured", Words: queue.Say(SayNoFolder, a.Folder)}
 	}
 	if !utf8.ValidString(a.File) {
 		// it could be read and delivered, but never be found again by the name that the queue stores
-		return Decision{Answer: NotYet, Reason: "its name is not valid UTF-8: rename it"}
+		return Decision{Answer: NotYet, Reason: "its name is not valid UTF-8: rename it", Words: queue.Say(SayBadName)}
 	}
 	if t := f.trouble.Load(); t != nil && time.Since(t.at) < pauseAfterTrouble {
-		return Decision{Answer: Later, Reason: t.err.Error()}
+		return later(t.err)
 	}
-	if why := w.goesElsewhere(f); why != "" {
-		return Decision{Answer: Later, Reason: why}
+	if why := w.goesElsewhere(f); why.text != "" {
+		return Decision{Answer: Later, Reason: why.text, Words: why.words}
 	}
 	known, err := w.known(a)
 	switch {
@@ -106,7 +109,7 @@ func (w *Worker) Accept(ctx context.Context, a Arrival) Decision {
 	case <-ctx.Done():
 		draft.Discard()
 		taken.discardCompanions()
-		return Decision{Answer: Later, Reason: ErrStopping.Error()}
+		return Decision{Answer: Later, Reason: ErrStopping.Error(), Words: queue.Say(SayStopping)}
 	}
 }
 
@@ -256,10 +259,11 @@ func (w *Worker) read(a Arrival, f *folder, draft io.Writer) (queue.Item, Decisi
 		return queue.Item{}, w.notTaken(a, err)
 	}
 	if fault != nil && !fault.Final() && a.Unchanged < f.IncompleteTimeout {
-		return queue.Item{}, Decision{NotYet, fault.Error(), f.IncompleteTimeout}
+		return queue.Item{}, Decision{Answer: NotYet, Reason: fault.Error(), After: f.IncompleteTimeout, Words: faultWords(a.File, fault)}
 	}
 	if fault != nil && a.Size > maxFaulty {
-		return queue.Item{}, Decision{Answer: NotYet, Reason: fmt.Sprintf("%s; at %.1f GB it is too large to be moved to failed/ as well: take it away", fault.Error(), float64(a.Size)/1e9)}
+		return queue.Item{}, Decision{Answer: NotYet, Reason: fmt.Sprintf("%s; at %.1f GB it is too large to be moved to failed/ as well: take it away", fault.Error(), float64(a.Size)/1e9),
+			Words: queue.Say(SayTooLarge, append([]string{fmt.Sprintf("%.1f", float64(a.Size)/1e9)}, faultWords(a.File, fault)...)...)}
 	}
 	if fault != nil { // it stopped early; the rest is wanted for the hash and the archive
 		if _, err := io.Copy(io.Discard, tee); err != nil {
@@ -270,7 +274,7 @@ func (w *Worker) read(a Arrival, f *folder, draft io.Writer) (queue.Item, Decisi
 		return queue.Item{}, w.notTaken(a, err)
 	}
 	if copied.n != a.Size {
-		return queue.Item{}, w.notTaken(a, errors.New("it changed while it was being read"))
+		return queue.Item{}, w.notTaken(a, errReadChanged)
 	}
 	it := queue.Item{
 		Folder: a.Folder, File: a.File,
@@ -320,11 +324,22 @@ func (w *Worker) sourceGone(f *folder) func(queue.Item) bool {
 	}
 }
 
+var errReadChanged = errors.New("it changed while it was being read")
+
+// later is the Decision on an error of reading a file or of keeping it.
+func later(err error) Decision {
+	d := Decision{Answer: Later, Reason: err.Error(), Err: err}
+	if errors.Is(err, errReadChanged) {
+		d.Words = queue.Say(SayReadChanged)
+	}
+	return d
+}
+
 // notTaken leaves the file where it is, for a reason that lies with us or with the share.
 func (w *Worker) notTaken(a Arrival, err error) Decision {
 	err = w.room.Failed(err)
 	w.journal.notTaken(a, err)
-	return Decision{Answer: Later, Reason: err.Error()}
+	return later(err)
 }
 
 type counter struct {

@@ -145,7 +145,7 @@ func (v *visit) arm(ts ...queue.Transition) (more bool) {
 // the call was never made.
 func (v *visit) takeBack() (more bool) {
 	now := time.Now()
-	return v.keep("", queue.SubmitPostponed(now, now, string(portal.Local), "its submission was not begun, since the intent could not be stored properly")) && false
+	return v.keep("", queue.SubmitPostponed(now, now, string(portal.Local), "its submission was not begun, since the intent could not be stored properly").Saying(queue.Say(SayNotBegun))) && false
 }
 
 // submit makes the delivery. It is the one call that is never repeated without
@@ -175,14 +175,14 @@ func (v *visit) submitFailed(now time.Time, err error) (more bool) {
 	case pe.MaybeDone, pe.Kind == portal.Conflict:
 		// a conflict says that the upload has been delivered before: by a call
 		// of ours whose answer was lost
-		return v.keep("", queue.SubmitUnknown(now, now.Add(v.w.policy.spread(min(v.w.policy.get().First, 5*time.Second))), told(pe)))
+		return v.keep("", queue.SubmitUnknown(now, now.Add(v.w.policy.spread(min(v.w.policy.get().First, 5*time.Second))), told(pe)).Saying(wordsOf("submit", pe)))
 	case pe.Kind == portal.Interrupted, pe.Kind == portal.Local, pe.Kind == portal.Unavailable:
-		return v.keep("", queue.SubmitPostponed(now, next, string(pe.Kind), told(pe)))
+		return v.keep("", queue.SubmitPostponed(now, next, string(pe.Kind), told(pe)).Saying(wordsOf("submit", pe)))
 	case pe.Kind == portal.Unauthorized, pe.Kind == portal.RateLimited:
-		return v.keep("", queue.SubmitPostponed(now, now, string(pe.Kind), told(pe)))
+		return v.keep("", queue.SubmitPostponed(now, now, string(pe.Kind), told(pe)).Saying(wordsOf("submit", pe)))
 	default:
 		// clearly refused: the upload is of no use (expired, empty, unknown), the document is not to blame
-		return v.keep("", queue.SubmitRefused(now, next, string(pe.Kind), told(pe)))
+		return v.keep("", queue.SubmitRefused(now, next, string(pe.Kind), told(pe)).Saying(wordsOf("submit", pe)))
 	}
 }
 
@@ -203,15 +203,17 @@ func (v *visit) follow(ctx context.Context) (more bool) {
 	if !ours { // a person gave a wrong number
 		why := "delivery " + v.it.Delivery.ID + " holds " + doc.FileName + " and not this document (" + v.it.Filename +
 			"): look in the portal; if this one is not there, give it up with `brodaemon queue cancel` and save it again"
-		return v.keep("", queue.Stuck(now, now.Add(v.w.policy.follow(max(age, v.w.policy.get().FollowMax))), "", "", why)) && false
+		return v.keep("", queue.Stuck(now, now.Add(v.w.policy.follow(max(age, v.w.policy.get().FollowMax))), "", "", why).Saying(queue.Say(SayWrongDelivery, v.it.Delivery.ID, doc.FileName, v.it.Filename))) && false
 	}
-	verdict, oddity := d.Verdict(), ""
+	verdict, oddity, words := d.Verdict(), "", queue.Words(nil)
 	switch {
 	case verdict == portal.VerdictOdd:
+		words = queue.Say(SayOdd, v.it.Delivery.ID, string(d.Status), string(doc.Status))
 		oddity = "the portal says that delivery " + v.it.Delivery.ID + " was passed on (" + string(d.Status) +
 			"), but not that the register took the document up (" + string(doc.Status) + "); look at it in the portal"
 	case verdict == portal.VerdictRefused && registerFault(d, doc):
 		verdict = portal.VerdictOdd
+		words = queue.Say(SayRegisterFault, v.it.Delivery.ID, strings.TrimSpace(doc.Errors[0]))
 		oddity = "delivery " + v.it.Delivery.ID + " was passed on, and then the register had a fault of its own (" + strings.TrimSpace(doc.Errors[0]) +
 			"): it may still take the document up, so don't save it again; ask the BRO's service desk. Only when they say that it is not in the register, give it up with `brodaemon queue cancel` and save it again"
 	}
@@ -225,7 +227,7 @@ func (v *visit) follow(ctx context.Context) (more bool) {
 		}))
 	case portal.VerdictOdd:
 		if age > v.w.policy.get().OddAfter {
-			return v.keep("", queue.Stuck(now, next, string(d.Status), string(doc.Status), oddity)) && false
+			return v.keep("", queue.Stuck(now, next, string(d.Status), string(doc.Status), oddity).Saying(words)) && false
 		}
 	}
 	if v.it.Delivery.Status == string(d.Status) && v.it.Delivery.DocumentStatus == string(doc.Status) && v.it.Hold == "" && v.it.LastError == "" {
@@ -242,20 +244,20 @@ func (v *visit) follow(ctx context.Context) (more bool) {
 func (v *visit) deliveryGone(ctx context.Context, now time.Time, age time.Duration) (more bool) {
 	next := now.Add(v.w.policy.follow(age))
 	if !v.f.access.enterAlso(now, bring) { // the question that would tell is refused for now
-		return v.keep("", queue.Postponed(now, next, string(portal.Gone), "the portal does not show delivery "+v.it.Delivery.ID+", and refuses this token for now")) && false
+		return v.keep("", queue.Postponed(now, next, string(portal.Gone), "the portal does not show delivery "+v.it.Delivery.ID+", and refuses this token for now").Saying(queue.Say(SayNotShown, v.it.Delivery.ID))) && false
 	}
 	defer v.f.access.leave(bring)
 	if _, err := v.f.Portal.OpenUpload(v.request(ctx), v.f.Project); err != nil {
 		pe := asPortalError(err)
 		if pe.Kind == portal.Unauthorized {
 			v.tellGates(pe)
-			return v.keep("", queue.Postponed(now, next, string(pe.Kind), told(pe))) && false
+			return v.keep("", queue.Postponed(now, next, string(pe.Kind), told(pe)).Saying(wordsOf("ask for outcome", pe))) && false
 		}
 		return v.failed("ask for outcome", err)
 	}
 	v.passed(portal.OpOpenUpload)
 	why := "the portal no longer knows delivery " + v.it.Delivery.ID + ": the data owner may have removed it; ask them, then give it up with `brodaemon queue cancel`"
-	return v.keep("", queue.Stuck(now, now.Add(v.w.policy.follow(max(age, v.w.policy.get().FollowMax))), "", "", why)) && false
+	return v.keep("", queue.Stuck(now, now.Add(v.w.policy.follow(max(age, v.w.policy.get().FollowMax))), "", "", why).Saying(queue.Say(SayDeliveryGone, v.it.Delivery.ID))) && false
 }
 
 // otherPortal: the folder's portal was changed in the configuration while this
@@ -264,7 +266,8 @@ func (v *visit) otherPortal() (more bool) {
 	why := "this document is on its way to " + v.it.Environment + ", but folder " + v.f.Name + " now delivers to " +
 		v.f.endpoint.Environment + ": change the folder's portal back until it is through, or give it up with `brodaemon queue cancel`"
 	now := time.Now()
-	return v.keep("", queue.Postponed(now, now.Add(v.w.policy.get().Max), configurationKind, why)) && false
+	return v.keep("", queue.Postponed(now, now.Add(v.w.policy.get().Max), configurationKind, why).
+		Saying(queue.Say(SayOtherPortal, v.it.Environment, v.f.Name, v.f.endpoint.Environment))) && false
 }
 
 // otherProject: the same for the folder's project, once the document is at the
@@ -273,7 +276,8 @@ func (v *visit) otherProject() (more bool) {
 	why := "this document is at the portal under project " + projectOf(&v.it) + ", but folder " + v.f.Name + " now delivers to project " +
 		v.f.Project.String() + ": change the folder's project back until it is through, or give it up with `brodaemon queue cancel`"
 	now := time.Now()
-	return v.keep("", queue.Postponed(now, now.Add(v.w.policy.get().Max), configurationKind, why)) && false
+	return v.keep("", queue.Postponed(now, now.Add(v.w.policy.get().Max), configurationKind, why).
+		Saying(queue.Say(SayOtherProject, projectOf(&v.it), v.f.Name, v.f.Project.String()))) && false
 }
 
 // failed stores what an unsuccessful step means for the document. The table is
@@ -291,13 +295,13 @@ func (v *visit) failed(step string, err error) (more bool) {
 		return v.bytesGone(now, next)
 	case pe.Kind == portal.Unauthorized, pe.Kind == portal.RateLimited:
 		v.forgetUpload()
-		return v.keep("", queue.Postponed(now, now, string(pe.Kind), told(pe))) && false
+		return v.keep("", queue.Postponed(now, now, string(pe.Kind), told(pe)).Saying(wordsOf(step, pe))) && false
 	case pe.Kind == portal.Refused && (v.it.State == queue.Queued || v.it.State == queue.Opened):
 		return v.keep("outcome-stored", queue.Refused(now, queue.Report{Code: "refused-by-portal", Errors: portalWords(pe), Detail: pe.Error()}))
 	case v.it.State == queue.Opened:
-		return v.keep("", queue.UploadLost(now, next, string(pe.Kind), told(pe))) && false
+		return v.keep("", queue.UploadLost(now, next, string(pe.Kind), told(pe)).Saying(wordsOf(step, pe))) && false
 	default:
-		return v.keep("", queue.Retry(now, next, step, string(pe.Kind), told(pe))) && false
+		return v.keep("", queue.Retry(now, next, step, string(pe.Kind), told(pe)).Saying(wordsOf(step, pe))) && false
 	}
 }
 
@@ -310,11 +314,11 @@ func (v *visit) bytesGone(now, next time.Time) (more bool) {
 	err := v.w.spoolAgain(v.f, &v.it)
 	switch path := v.f.path(&v.it); {
 	case err == nil:
-		return v.keep("", queue.Postponed(now, now, string(portal.Local), "its copy in the spool was gone and was made again from "+path)) && false
+		return v.keep("", queue.Postponed(now, now, string(portal.Local), "its copy in the spool was gone and was made again from "+path).Saying(queue.Say(SayCopyAgain, path))) && false
 	case !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, queue.ErrNotThese):
-		return v.keep("", queue.Retry(now, next, "make its copy in the spool again", string(portal.Local), err.Error())) && false
+		return v.keep("", queue.Retry(now, next, "make its copy in the spool again", string(portal.Local), err.Error()).Saying(queue.Say(SayLocal, "copy", err.Error()))) && false
 	default:
-		return v.keep("", queue.BytesGone(now, goneText(&v.it, path)+", then `brodaemon queue release "+v.it.ID.String()+"`; or give it up with `brodaemon queue cancel`")) && false
+		return v.keep("", queue.BytesGone(now, goneText(&v.it, path)+", then `brodaemon queue release "+v.it.ID.String()+"`; or give it up with `brodaemon queue cancel`").Saying(queue.Say(SayBytesGone, path, v.it.SHA256))) && false
 	}
 }
 

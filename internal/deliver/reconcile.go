@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"brodaemon/internal/portal"
@@ -39,27 +40,33 @@ func (v *visit) lookUp(ctx context.Context) (more bool) {
 		}
 		v.tellGates(pe)
 		next := now.Add(v.w.policy.backoff(v.it.Attempts + 1))
-		return v.keep("", queue.Retry(now, next, "look up the delivery", string(pe.Kind), told(pe))) && false
+		return v.keep("", queue.Retry(now, next, "look up the delivery", string(pe.Kind), told(pe)).Saying(wordsOf("", pe))) && false
 	}
 	if found != "" {
 		v.f.endpoint.numbers.add(found, v.submitBegan())
-		return v.keep("submitted", queue.DeliverySubmitted(now, found, "found at the portal", now)) && false
+		return v.keep("submitted", queue.DeliverySubmitted(now, found, "found at the portal", now).Saying(queue.Say(queue.SayDeliveryFound, found))) && false
 	}
 	hold := v.it.Lookups+1 >= lookups
+	words := queue.Say(SayLookedUp, strconv.FormatInt(v.it.Upload.ID, 10), v.it.Filename)
 	why := fmt.Sprintf("upload %d was being submitted when the answer was lost, and the portal shows no delivery of %s", v.it.Upload.ID, v.it.Filename)
 	if v.it.Filename == "" || !v.it.UploadKnown() {
+		words = queue.Say(SayLookedUpLost, v.ending())
 		why = "the queue was lost and nobody knows whether this document was submitted, and the portal shows no delivery of a file named …" + v.ending()
 	}
 	if refused == len(actions) {
+		words = queue.Say(SayMayNotList, words...)
 		why += " (it does not let this token list deliveries)"
 	}
 	if hold && v.it.Hold == "" { // it is what the person will read
-		why += v.registerHint(ctx)
+		hint, of := v.registerHint(ctx)
+		if why += hint; of != nil {
+			words = append(of, words...)
+		}
 	}
 	if hold {
 		why += "; look in the portal, then answer with `brodaemon queue resolve " + v.it.ID.String() + " --delivery NUMBER` or `--not-delivered`"
 	}
-	return v.keep("", queue.LookedUp(now, now.Add(v.w.policy.lookup(v.it.Lookups)), hold, why)) && false
+	return v.keep("", queue.LookedUp(now, now.Add(v.w.policy.lookup(v.it.Lookups)), hold, why).Saying(words)) && false
 }
 
 // findDelivery returns the number of the delivery that holds our document, or
@@ -133,16 +140,16 @@ func (v *visit) submitBegan() time.Time {
 // has about the object. It proves nothing, neither way: a row names no file and
 // no delivery, and the register learns of a delivery late or never. So it costs
 // nothing but a sentence when it can't be had (portal-api Q21).
-func (v *visit) registerHint(ctx context.Context) string {
+func (v *visit) registerHint(ctx context.Context) (text string, words queue.Words) {
 	if v.it.BROID == "" {
-		return ""
+		return "", nil
 	}
 	rows, err := v.f.Portal.Transactions(v.request(ctx), v.it.BROID)
 	switch {
 	case err != nil:
-		return ""
+		return "", nil
 	case len(rows) == 0:
-		return "; the register shows no transactions of " + v.it.BROID
+		return "; the register shows no transactions of " + v.it.BROID, queue.Words{string(SayTransactions), v.it.BROID, "0", "–"}
 	}
 	newest := rows[0]
 	for _, row := range rows {
@@ -150,5 +157,6 @@ func (v *visit) registerHint(ctx context.Context) string {
 			newest = row
 		}
 	}
-	return fmt.Sprintf("; the register shows %d transactions of %s, the newest %s", len(rows), v.it.BROID, newest.TransactionID)
+	return fmt.Sprintf("; the register shows %d transactions of %s, the newest %s", len(rows), v.it.BROID, newest.TransactionID),
+		queue.Words{string(SayTransactions), v.it.BROID, strconv.Itoa(len(rows)), newest.TransactionID}
 }

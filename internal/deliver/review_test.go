@@ -196,7 +196,7 @@ func TestRetryAfterOutlastsOthers(t *testing.T) {
 	var g gate
 	g.first, g.max, g.spread = time.Second, time.Minute, func(d time.Duration) time.Duration { return d }
 	now := time.Now()
-	g.shut(now, "429", 2*time.Minute)
+	g.shut(now, reason{text: "429"}, 2*time.Minute)
 	g.pass(now.Add(time.Second))
 	if ok, next := g.enter(now.Add(2 * time.Second)); ok || !next.Equal(now.Add(2*time.Minute)) {
 		t.Errorf("it let one through, next %s", next.Sub(now))
@@ -207,7 +207,7 @@ func TestRetryAfterOutlastsOthers(t *testing.T) {
 	if g.pass(now.Add(2*time.Minute)) == 0 || g.state() != nil {
 		t.Error("the probe did not open it")
 	}
-	g.shut(now, "429", 2*time.Minute)
+	g.shut(now, reason{text: "429"}, 2*time.Minute)
 	g.knock(now.Add(time.Second))
 	if ok, _ := g.enter(now.Add(time.Second)); !ok || g.pass(now.Add(time.Second)) == 0 {
 		t.Error("a person's retry does not open it")

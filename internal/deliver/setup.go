@@ -2,6 +2,7 @@ package deliver
 
 import (
 	"fmt"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -156,7 +157,7 @@ func (e *endpoint) speedUp() {
 type elsewhere struct {
 	mu    sync.Mutex
 	asked time.Time // zero: not yet
-	why   string
+	why   reason
 }
 
 // elsewhereAge is how long documents that go elsewhere are taken to be still there.
@@ -166,20 +167,20 @@ const elsewhereAge = 5 * time.Second
 // changed while documents were under way to another one, and the two must not
 // be mixed. Once it was not so it can't become so: what is taken from then on
 // goes to the folder's present portal.
-func (w *Worker) goesElsewhere(f *folder) string {
+func (w *Worker) goesElsewhere(f *folder) reason {
 	f.elsewhere.mu.Lock()
 	defer f.elsewhere.mu.Unlock()
-	if !f.asked.IsZero() && (f.why == "" || time.Since(f.asked) < elsewhereAge) {
+	if !f.asked.IsZero() && (f.why.text == "" || time.Since(f.asked) < elsewhereAge) {
 		return f.why
 	}
 	n, to, err := Elsewhere(w.store, f.Name, f.Endpoint)
 	switch {
 	case err != nil:
-		return err.Error() // the queue can't be read: nothing can be taken anyway
+		return reason{err.Error(), queue.Say(SayNotKept, err.Error())} // the queue can't be read: nothing can be taken anyway
 	case n == 0:
-		f.why = ""
+		f.why = reason{}
 	default:
-		f.why = ElsewhereText(f.Name, n, to, f.endpoint.Environment)
+		f.why = reason{ElsewhereText(f.Name, n, to, f.endpoint.Environment), queue.Say(SayElsewhere, f.Name, f.endpoint.Environment, strconv.Itoa(n), to)}
 	}
 	f.asked = time.Now()
 	return f.why

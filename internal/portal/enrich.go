@@ -70,17 +70,43 @@ func (c *Client) AddNote(ctx context.Context, project ProjectID, delivery, docum
 	return c.add(ctx, r)
 }
 
-// CheckNote says what keeps a text from being a note, before anything is sent.
+// Unfit is why something is no note or no file for a delivery.
+type Unfit struct {
+	Word UnfitWord // fixed; texts in other languages hang on it
+	text string
+}
+
+// UnfitWord is one of the constants below.
+type UnfitWord string
+
+const (
+	UnfitLevel    UnfitWord = "level"
+	UnfitEmpty    UnfitWord = "empty"
+	UnfitLong     UnfitWord = "long"
+	UnfitText     UnfitWord = "text"
+	UnfitNoName   UnfitWord = "no-name"
+	UnfitLongName UnfitWord = "long-name"
+	UnfitName     UnfitWord = "name"
+	UnfitSlash    UnfitWord = "slash"
+)
+
+func (u *Unfit) Error() string { return u.text }
+
+func unfit(word UnfitWord, format string, args ...any) error {
+	return &Unfit{word, fmt.Sprintf(format, args...)}
+}
+
+// CheckNote says what keeps a text from being a note, before anything is sent; *Unfit.
 func CheckNote(level Level, text string) error {
 	switch {
 	case levelWords[level] == "":
-		return fmt.Errorf("%q is no level of a note", clean(string(level), 80))
+		return unfit(UnfitLevel, "%q is no level of a note", clean(string(level), 80))
 	case strings.TrimSpace(text) == "":
-		return errors.New("the note is empty")
+		return unfit(UnfitEmpty, "the note is empty")
 	case len(text) > MaxNote:
-		return fmt.Errorf("the note has %d bytes; more than %d is no note: attach it as a file", len(text), MaxNote)
+		return unfit(UnfitLong, "the note has %d bytes; more than %d is no note: attach it as a file", len(text), MaxNote)
 	case !utf8.ValidString(text) || strings.ContainsRune(text, 0):
-		return errors.New("the note is not text in UTF-8: save it as UTF-8")
+		return unfit(UnfitText, "the note is not text in UTF-8: save it as UTF-8")
 	}
 	return nil
 }
@@ -106,17 +132,17 @@ func (c *Client) Attach(ctx context.Context, project ProjectID, delivery, name s
 
 const typeBytes = "application/octet-stream"
 
-// CheckAttachmentName says what keeps a name from being given to the portal.
+// CheckAttachmentName says what keeps a name from being given to the portal; *Unfit.
 func CheckAttachmentName(name string) error {
 	switch {
 	case name == "" || name == "." || name == "..":
-		return errors.New("the file has no name")
+		return unfit(UnfitNoName, "the file has no name")
 	case len(name) > MaxAttachmentName:
-		return fmt.Errorf("the file name is longer than %d bytes: give it a shorter one", MaxAttachmentName)
+		return unfit(UnfitLongName, "the file name is longer than %d bytes: give it a shorter one", MaxAttachmentName)
 	case !utf8.ValidString(name):
-		return errors.New("the file name is not valid UTF-8: rename it")
+		return unfit(UnfitName, "the file name is not valid UTF-8: rename it")
 	case strings.ContainsAny(name, `/\`) || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f }):
-		return errors.New("the file name holds a slash or a control character: rename it")
+		return unfit(UnfitSlash, "the file name holds a slash or a control character: rename it")
 	}
 	return nil
 }

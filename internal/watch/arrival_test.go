@@ -92,7 +92,7 @@ func TestExplain(t *testing.T) {
 			err   error
 			cause Cause
 			says  string
-		}{&fs.PathError{Op: "open", Path: "x", Err: errno}, e.cause, e.text})
+		}{&fs.PathError{Op: "open", Path: "x", Err: errno}, e.cause, advices[e.advice]})
 	}
 	for _, tt := range tests {
 		if cause, text := Explain(tt.err); cause != tt.cause || !strings.Contains(text, tt.says) {

@@ -22,6 +22,7 @@ type companion struct {
 	since    time.Time // when we first saw this signature
 	done     bool      // the handler has answered for good
 	reason   string    // why it was not taken
+	words    Words     // of the reason
 	reasoned time.Time
 }
 
@@ -99,6 +100,7 @@ func (w *worker) handOverCompanions(ctx context.Context, s *scan) {
 			if d.Outcome != NotYet {
 				d.Reason = "" // taken, or asked again at the next scan
 			}
+			c.words = d.Words
 			if c.reason != d.Reason {
 				c.reason, c.reasoned = d.Reason, time.Now()
 			}
@@ -122,7 +124,7 @@ func (w *worker) companionArrival(c *companion) Arrival {
 func (w *worker) companionsWaiting() (wait []Waiting) {
 	for _, c := range w.mates {
 		if c.reason != "" {
-			wait = append(wait, Waiting{Rel: c.rel, Reason: c.reason, Since: c.reasoned})
+			wait = append(wait, Waiting{Rel: c.rel, Reason: c.reason, Words: c.words, Since: c.reasoned})
 		}
 	}
 	return wait

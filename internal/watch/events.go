@@ -44,6 +44,7 @@ type eyes struct {
 	failures int
 	retryAt  time.Time
 	why      string // why there are no events
+	words    Words  // the same
 }
 
 // fsnotifySource is the source for real use.
@@ -66,11 +67,11 @@ func (w *worker) tendEvents(root *os.Root, fileSystem string) {
 	e := &w.eyes
 	switch {
 	case w.opt.Poll:
-		e.why = "set to poll"
+		e.why, e.words = "set to poll", say(SaySetToPoll)
 		return
 	case fileSystem != "":
 		w.closeEvents("")
-		e.why = fmt.Sprintf("%s is a network file system, which does not tell of changes made elsewhere", fileSystem)
+		e.why, e.words = fmt.Sprintf("%s is a network file system, which does not tell of changes made elsewhere", fileSystem), say(SayNetworkDisk, fileSystem)
 		return
 	}
 	info, err := root.Stat(".")
@@ -131,7 +132,7 @@ func (w *worker) openEvents(info fs.FileInfo) {
 		w.eventsFailed(err)
 		return
 	}
-	e.why, e.retryAt = "", time.Time{}
+	e.why, e.words, e.retryAt = "", nil, time.Time{}
 }
 
 // watchFolder watches a sub-folder, before it is listed.
@@ -161,10 +162,10 @@ func (w *worker) eventsFailed(err error) {
 	e := &w.eyes
 	w.closeEvents("")
 	e.failures++
-	e.why = "events failed: " + err.Error()
+	e.why, e.words = "events failed: "+err.Error(), say(SayEventsFailed, err.Error())
 	if limit := eventLimit(err); limit != "" {
 		e.failures = max(e.failures, limitFailures+1)
-		e.why = limit
+		e.why, e.words = limit, say(SayEventsLimit)
 	}
 	pause := eventPatience
 	if n := e.failures - 1; n < 12 {
@@ -185,7 +186,7 @@ func (w *worker) closeEvents(why string) {
 		w.log.Debug("close events", zap.Error(err))
 	}
 	close(e.listener.stop)
-	e.src, e.listener, e.watched, e.at, e.why = nil, nil, nil, nil, why
+	e.src, e.listener, e.watched, e.at, e.why, e.words = nil, nil, nil, nil, why, nil
 }
 
 // listener drains a source until it has been closed. It never calls the source and never waits for the worker: on Windows the source serves Add

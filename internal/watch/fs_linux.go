@@ -12,7 +12,7 @@ func init() {
 	for _, errno := range []unix.Errno{unix.ENOKEY, unix.EKEYEXPIRED, unix.EKEYREVOKED, unix.EKEYREJECTED} {
 		errnoTexts[errno] = explanation{CauseSignOn, "the file server refuses the sign-on; check the account and its ticket or password"}
 	}
-	errnoTexts[unix.EREMOTEIO] = explanation{CauseUnreachable, adviceServer}
+	errnoTexts[unix.EREMOTEIO] = explanation{CauseUnreachable, AdviceServer}
 }
 
 // remoteNames are the file systems on which changes made elsewhere cause no events. The numbers are from statfs(2) and the kernel's sources.

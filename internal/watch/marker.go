@@ -164,7 +164,7 @@ func (w *worker) firstUse(root *os.Root) *trouble {
 	}
 	if err != nil {
 		t := explained("write the marker "+MarkerName+" in "+w.opt.Path, err)
-		t.cause = CauseMarkerUnwritable
+		t.cause, t.words = CauseMarkerUnwritable, say(SayMarkerWrite, t.words...)
 		return t
 	}
 	m, err := readMarker(root)
@@ -183,7 +183,7 @@ func (w *worker) recordMarker() *trouble {
 	if w.opt.Marker.Written != nil {
 		if err := w.opt.Marker.Written(); err != nil {
 			return &trouble{CauseMarkerUnwritable, fmt.Sprintf("the marker %s is in place, but that cannot be recorded, and the folder is not used before it is: %v",
-				MarkerName, err)}
+				MarkerName, err), say(SayMarkerRecord, err.Error())}
 		}
 	}
 	w.known = true
@@ -194,16 +194,16 @@ func (w *worker) markerMissing() *trouble {
 	return &trouble{CauseMarkerMissing, fmt.Sprintf("%s can be read, but the marker file %s that belongs there is missing. Most often the share is not connected and "+
 		"this is an empty folder in its place. Check first that the share is connected and that this is the folder in which the documents are saved. "+
 		"Nothing is taken and nothing is given up meanwhile. Do not simply make the marker again: in the wrong folder that would hide the fault. "+
-		"Only when the folder was moved or emptied on purpose: brodaemon folder init %s", w.opt.Path, MarkerName, w.opt.Name)}
+		"Only when the folder was moved or emptied on purpose: brodaemon folder init %s", w.opt.Path, MarkerName, w.opt.Name), nil}
 }
 
 func (w *worker) markerOther(m markerFile) *trouble {
 	return &trouble{CauseMarkerOther, fmt.Sprintf("another folder seems to be here: the marker file %s in %s was written for folder %q, or by another installation of brodaemon. "+
 		"Check first that the path is right and that no other brodaemon watches it, for then documents would be delivered twice. "+
-		"Only when this is the right folder: brodaemon folder init %s", MarkerName, w.opt.Path, m.Folder, w.opt.Name)}
+		"Only when this is the right folder: brodaemon folder init %s", MarkerName, w.opt.Path, m.Folder, w.opt.Name), say(SayOtherMarker, m.Folder)}
 }
 
 func (w *worker) markerDamaged(err error) *trouble {
 	return &trouble{CauseMarkerDamaged, fmt.Sprintf("the marker file %s in %s is damaged (%v). Check first that this is the folder in which the documents are saved, "+
-		"and that nothing else in it was damaged. Only then: brodaemon folder init %s", MarkerName, w.opt.Path, err, w.opt.Name)}
+		"and that nothing else in it was damaged. Only then: brodaemon folder init %s", MarkerName, w.opt.Path, err, w.opt.Name), say(SayMarkerDamage, err.Error())}
 }

@@ -40,6 +40,7 @@ type scan struct {
 type trouble struct {
 	cause Cause
 	text  string
+	words Words // what is said beyond the cause
 }
 
 // found is one name in a listing. info is nil where the system must be asked for it separately.
@@ -135,7 +136,8 @@ func (l *lister) unreadable(dir folder, err error) {
 	}
 	l.scan.trouble = explained("list folder "+l.opt.Path, err)
 	if l.book.files > 0 || len(l.folders) > 0 {
-		l.scan.trouble = &trouble{CausePartial, "only a part of the folder could be listed, which is no proof that the rest is gone: " + l.scan.trouble.text}
+		why := l.scan.trouble
+		l.scan.trouble = &trouble{CausePartial, "only a part of the folder could be listed, which is no proof that the rest is gone: " + why.text, say(SayPartial, why.words...)}
 	}
 }
 
@@ -143,7 +145,8 @@ func (l *lister) unreadable(dir folder, err error) {
 func (l *lister) unknown(rel string, err error) {
 	l.book.keep(rel)
 	l.scan.unread = append(l.scan.unread, rel)
-	l.scan.troubled = append(l.scan.troubled, Waiting{Rel: rel, Reason: "cannot be looked at: " + explained("", err).text, Since: l.firstSight("!" + rel)})
+	why := explained("", err)
+	l.scan.troubled = append(l.scan.troubled, Waiting{Rel: rel, Reason: "cannot be looked at: " + why.text, Words: say(SayUnseen, why.words...), Since: l.firstSight("!" + rel)})
 }
 
 // enter deals with one name in a listing. before is a moment before the listing showed it.
@@ -175,7 +178,7 @@ func (l *lister) enter(dir folder, one found, before time.Time) {
 	case mode&fs.ModeSymlink != 0:
 		l.ignore(rel, WhyLink)
 	case kind == documentName && onlineOnly(one.info):
-		l.scan.troubled = append(l.scan.troubled, Waiting{Rel: rel, Since: l.firstSight("!" + rel),
+		l.scan.troubled = append(l.scan.troubled, Waiting{Rel: rel, Since: l.firstSight("!" + rel), Words: say(SayOnlineOnly),
 			Reason: "is kept online only and is not on this disk yet: open it once on this machine, or mark it as always available"})
 	case !mode.IsRegular():
 		l.ignore(rel, WhySpecial)
@@ -297,9 +300,9 @@ func (l *lister) rememberIgnored() {
 
 // explained turns an error into trouble: a cause and a sentence.
 func explained(doing string, err error) *trouble {
-	cause, text := Explain(err)
+	cause, text, words := explain(err)
 	if doing != "" {
 		text = fmt.Sprintf("%s: %s", doing, text)
 	}
-	return &trouble{cause, text}
+	return &trouble{cause, text, words}
 }

@@ -43,6 +43,7 @@ type entry struct {
 	since    time.Time // when we first saw this signature, on our monotonic clock
 	phase    phase
 	reason   string
+	words    Words         // of the reason
 	reasoned time.Time     // when reason became what it is
 	askAfter time.Duration // phase waiting
 	scan     uint64        // the last scan that saw it
@@ -141,6 +142,7 @@ func (b *book) decide(o offer, d Decision, now time.Time) {
 	if d.Outcome == Taken {
 		d.Reason = ""
 	}
+	e.words = d.Words
 	if e.reason != d.Reason || e.reasoned.IsZero() {
 		e.reason, e.reasoned = d.Reason, now
 	}
@@ -182,7 +184,7 @@ func (b *book) lists() (settle, wait []Waiting) {
 		case settling:
 			settle = append(settle, Waiting{Rel: e.rel, Reason: "has not been unchanged for long enough yet", Since: e.since})
 		case waiting, retrying:
-			wait = append(wait, Waiting{Rel: e.rel, Reason: e.reason, Since: e.reasoned})
+			wait = append(wait, Waiting{Rel: e.rel, Reason: e.reason, Words: e.words, Since: e.reasoned})
 		}
 	}
 	return settle, wait

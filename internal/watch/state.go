@@ -19,13 +19,16 @@ type State struct {
 	// what to check. Both are empty while online.
 	Cause  Cause
 	Reason string
+	// Words are what is said of it beyond the Cause, if anything.
+	Words Words
 	// Since is when the folder went online or offline.
 	Since time.Time
 	// Gap is the last time for which the folder was offline, once it is over.
 	Gap Gap
 	// Events means that events hurry the scans; otherwise Polling says why the folder is only polled.
-	Events  bool
-	Polling string
+	Events       bool
+	Polling      string
+	PollingWords Words
 	// LastScan is when the last complete scan ended; zero before the first.
 	LastScan time.Time
 	// Files counts the documents that lay in the folder at the last complete scan.
@@ -51,6 +54,7 @@ type Gap struct {
 type Waiting struct {
 	Rel    string
 	Reason string
+	Words  Words // of the reason; nil where the handler gave none
 	Since  time.Time
 }
 
@@ -93,6 +97,7 @@ func (s State) clone() State {
 func (s State) noAnswer(what string, since time.Time) State {
 	s.Online = false
 	s.Cause = CauseNoAnswer
+	s.Words = say(SayNoAnswer, since.Format("2006-01-02 15:04:05"))
 	s.Reason = fmt.Sprintf("the folder does not answer: the attempt to %s has been waiting since %s. Check that the file server and the network "+
 		"work; files that wait here stay safe and are taken when it answers again", what, since.Format("2006-01-02 15:04:05"))
 	return s

@@ -71,6 +71,8 @@ type Decision struct {
 	Outcome Outcome
 	// Reason says in plain words why the file waits (NotYet, Retry). It is shown in State.
 	Reason string
+	// Words are those of the Reason, passed on with it. nil: there is only the Reason.
+	Words Words
 	// AskAgainAfter (NotYet only) is compared with Arrival.Unchanged: the file is offered again as soon as it has been unchanged for that
 	// long. Zero means only when it changes. A time that has already passed means the next scan.
 	AskAgainAfter time.Duration

@@ -176,9 +176,9 @@ func (w *worker) arrival(o offer) Arrival {
 // report sends Run the state as it is after a scan, unless Run has gone.
 func (w *worker) report(ctx context.Context, s *scan) {
 	state := w.last
-	state.Online, state.Cause, state.Reason = s.trouble == nil, "", ""
+	state.Online, state.Cause, state.Reason, state.Words = s.trouble == nil, "", "", nil
 	if s.trouble != nil {
-		state.Cause, state.Reason = s.trouble.cause, s.trouble.text
+		state.Cause, state.Reason, state.Words = s.trouble.cause, s.trouble.text, s.trouble.words
 	}
 	if s.listed {
 		settle, wait := w.book.lists()
@@ -191,7 +191,7 @@ func (w *worker) report(ctx context.Context, s *scan) {
 		state.IgnoredCount, state.Ignored = s.ignoredCount, s.ignored
 	}
 	w.last = state
-	state.Events, state.Polling = w.eyes.src != nil, w.eyes.why
+	state.Events, state.Polling, state.PollingWords = w.eyes.src != nil, w.eyes.why, w.eyes.words
 	select {
 	case w.reports <- state:
 	case <-ctx.Done():
