@@ -71,4 +71,7 @@ func ended(ctx context.Context) error {
 	return stopped{context.Cause(ctx)}
 }
 
+// Hint is what a person can do about a kind of trouble, in a language; "" for a kind that is not known.
+func Hint(language string, k Kind) string { return wordsOf(language).hints[k] }
+
 func (a *Archive) hint(k Kind) string { return languages[a.opt.Language].hints[k] }

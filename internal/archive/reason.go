@@ -226,7 +226,7 @@ func (r Reason) references(w *words, zone *time.Location) []reference {
 		{l.upload, r.UploadID},
 		{l.portalDocument, r.PortalDocumentID},
 		{l.project, r.Project},
-		{l.environment, r.Environment},
+		{l.environment, w.environment(r.Environment)},
 		{l.time, w.date(r.When, zone)},
 		{l.timeUTC, utc(r.When)},
 		{l.sha256, r.SHA256},
@@ -358,7 +358,9 @@ type words struct {
 	months                                [12]string
 	labels                                labels
 	reasons                               map[ReasonCode]wording
-	hints                                 map[Kind]string // what to do about an Error
+	hints                                 map[Kind]string   // what to do about an Error
+	environments                          map[string]string // by the configuration's names
+	otherPortal                           string            // format: host
 }
 
 // wording is what one reason says. {file}, {folder}, {delivery}, {upload},
@@ -373,6 +375,16 @@ type wording struct {
 type labels struct {
 	file, folder, document, kind, requestReference, broID, delivery, upload, portalDocument, project, environment,
 	time, timeUTC, sha256, code, detail, note, firstFile, firstDocument, firstDelivery, firstBROID, firstTime string
+}
+
+// Environment is the name of an environment (production, "other (HOST)") in a language.
+func Environment(language, name string) string { return wordsOf(language).environment(name) }
+
+func (w *words) environment(name string) string {
+	if host, other := strings.CutPrefix(name, "other ("); other {
+		return fmt.Sprintf(w.otherPortal, strings.TrimSuffix(host, ")"))
+	}
+	return cmp.Or(w.environments[name], name)
 }
 
 // date is a moment in the words of the language, or "" if there is none.

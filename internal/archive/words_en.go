@@ -154,6 +154,8 @@ var english = words{
 		documentOther: enDocument("{file} can't be delivered ({detail}).",
 			enRemake, enAskMaker),
 	},
+	environments: map[string]string{"production": "production", "acceptance": "acceptance", "demo": "demo"},
+	otherPortal:  "other (%s)",
 	hints: map[Kind]string{
 		Full:         "The disk is full. Make room; then it goes on by itself.",
 		Permission:   "Give the account that brodaemon runs under the right to read, create, rename and delete here.",

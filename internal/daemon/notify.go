@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"brodaemon/internal/archive"
 	"brodaemon/internal/config"
 	"brodaemon/internal/notify"
 	"brodaemon/internal/queue"
@@ -101,7 +102,7 @@ func (s standing) Digest(since time.Time) (notify.Digest, error) {
 	at := map[string]*notify.Folder{}
 	digest.Folders = make([]notify.Folder, len(c.Folders))
 	for i, f := range c.Folders {
-		digest.Folders[i] = notify.Folder{Name: f.Name, Environment: f.Portal.EnvironmentName(), To: f.Notify}
+		digest.Folders[i] = notify.Folder{Name: f.Name, Environment: archive.Environment(c.Language, f.Portal.EnvironmentName()), To: f.Notify}
 		at[f.Name] = &digest.Folders[i]
 	}
 	for _, f := range snapshot.Folders {
@@ -110,7 +111,7 @@ func (s standing) Digest(since time.Time) (notify.Digest, error) {
 			continue
 		}
 		if !f.Online {
-			part.Offline = f.Reason
+			part.Offline = status.WhyOffline(c.Language, &f)
 		}
 		for _, l := range f.Ignored {
 			if time.Since(l.Since) > ignoredFor {
@@ -123,7 +124,7 @@ func (s standing) Digest(since time.Time) (notify.Digest, error) {
 		if part == nil {
 			return true
 		}
-		doc := notify.Document{File: it.File, Why: status.LastError(&it)}
+		doc := notify.Document{File: it.File, Why: status.WhyIn(c.Language, &it)}
 		recent := !it.Times.Settled.Before(since)
 		switch {
 		case it.State == queue.Delivered && recent:

@@ -88,7 +88,7 @@ func fillOldest(s *status.Snapshot, store *queue.Store, counts []queue.Count) er
 		delete(wanted, it.Folder)
 		if s.Oldest == nil {
 			row := status.RowOf(&it)
-			s.Oldest, s.OldestFrom = &row, it.Times.Queued
+			s.Oldest, s.OldestFrom, s.OldestWords = &row, it.Times.Queued, it.WordsOf(row.LastError)
 		}
 		for i := range s.Folders {
 			if s.Folders[i].Name == it.Folder {
@@ -104,13 +104,14 @@ func (d *Daemon) Each(f queue.Filter, do func(queue.Item) bool) error { return d
 
 func watched(f *status.Folder, w watch.State) {
 	f.Online, f.Cause, f.Reason, f.Since = w.Online, string(w.Cause), w.Reason, w.Since.UTC()
+	f.Words, f.PollingWords = queue.Words(w.Words), queue.Words(w.PollingWords)
 	f.Events, f.Polling, f.LastScan = w.Events, w.Polling, w.LastScan.UTC()
 	if !w.Gap.Until.IsZero() {
 		f.Gap = &status.Gap{From: w.Gap.From.UTC(), Until: w.Gap.Until.UTC(), Cause: string(w.Gap.Cause)}
 	}
 	f.Files, f.Settling, f.NotTakenN, f.IgnoredN = w.Files, w.SettlingCount, w.WaitingCount, w.IgnoredCount
 	for _, l := range w.Waiting {
-		f.NotTaken = append(f.NotTaken, status.Lying{File: l.Rel, Reason: l.Reason, Since: l.Since.UTC()})
+		f.NotTaken = append(f.NotTaken, status.Lying{File: l.Rel, Reason: l.Reason, Words: queue.Words(l.Words), Since: l.Since.UTC()})
 	}
 	for _, l := range w.Ignored {
 		f.Ignored = append(f.Ignored, status.Lying{File: l.Rel, Code: string(l.Why), Reason: l.Why.String(), Since: l.Since.UTC()})
@@ -171,7 +172,7 @@ func (d *Daemon) conditions(s *status.Snapshot) []status.Condition {
 			all = append(all, status.Condition{
 				Code: "portal-down", Text: fmt.Sprintf("portal %s is left alone: %s", p.Address, what),
 				Hint: also("documents wait; it is tried again by itself at "+p.Pause.Next.Local().Format("15:04:05"), advice), Since: p.Pause.Since.UTC(),
-				Subject: p.Address, Detail: p.Pause.Reason,
+				Subject: p.Address, Detail: p.Pause.Reason, Words: p.Pause.Words,
 			})
 		}
 	}
@@ -184,7 +185,7 @@ func (d *Daemon) conditions(s *status.Snapshot) []status.Condition {
 			all = append(all, status.Condition{
 				Code: "token-paused", Text: fmt.Sprintf("token %s is refused by %s: %s", t.Name, t.Portal, what),
 				Hint: also(advice, "then `brodaemon queue retry --all`"), Since: t.Pause.Since.UTC(),
-				Subject: t.Name, Detail: t.Pause.Reason,
+				Subject: t.Name, Detail: t.Pause.Reason, Words: t.Pause.Words,
 			})
 		}
 	}
@@ -283,6 +284,7 @@ func notFiled(store *queue.Store) ([]status.Condition, error) {
 	return []status.Condition{{
 		Code: "filing-failed", Text: fmt.Sprintf("%s with an outcome can't be moved out of the folder: %s: %s", documents(n), first.File, first.LastError),
 		Hint: "it is tried again by itself and changes nothing at the portal; `brodaemon queue retry --all` tries at once", Since: first.Times.Settled, N: n,
+		Detail: first.File, Words: first.WordsOf(first.LastError),
 	}}, nil
 }
 

@@ -4,9 +4,11 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"net/http"
 	"sync"
+	"syscall"
 	"time"
 
 	"brodaemon/internal/archive"
@@ -246,20 +248,36 @@ func (d *Daemon) accept(ctx context.Context, a watch.Arrival) watch.Decision {
 	for _, c := range a.Companions {
 		arrival.Companions = append(arrival.Companions, companionOf(c))
 	}
-	return decided(d.worker.Accept(ctx, arrival))
+	return d.decided(d.worker.Accept(ctx, arrival))
 }
 
 func (d *Daemon) acceptCompanion(_ context.Context, document string, a watch.Arrival) watch.Decision {
-	return decided(d.worker.AcceptCompanion(a.Folder, document, companionOf(a)))
+	return d.decided(d.worker.AcceptCompanion(a.Folder, document, companionOf(a)))
 }
 
 func companionOf(a watch.Arrival) deliver.Companion {
 	return deliver.Companion{File: a.Rel, Size: a.Size, ModTime: a.ModTime, Open: a.Open, Check: a.Check}
 }
 
-func decided(decision deliver.Decision) watch.Decision {
+func (d *Daemon) decided(decision deliver.Decision) watch.Decision {
 	outcome := map[deliver.Answer]watch.Outcome{deliver.Taken: watch.Taken, deliver.NotYet: watch.NotYet, deliver.Later: watch.Retry}[decision.Answer]
-	return watch.Decision{Outcome: outcome, Reason: decision.Reason, AskAgainAfter: decision.After}
+	return watch.Decision{Outcome: outcome, Reason: decision.Reason, AskAgainAfter: decision.After, Words: watch.Words(d.wordsOf(decision))}
+}
+
+// wordsOf are those of why a file is not taken. Where an error says it, it is
+// known here whose error that is.
+func (d *Daemon) wordsOf(decision deliver.Decision) queue.Words {
+	err := decision.Err
+	var number syscall.Errno
+	switch {
+	case decision.Words != nil || err == nil:
+		return decision.Words
+	case errors.Is(err, errDiskFull):
+		return queue.Say(deliver.SayNoRoom, d.space.dir)
+	case errors.Is(err, watch.ErrBusy), errors.Is(err, watch.ErrChanged), errors.Is(err, watch.ErrNotRegular), errors.As(err, &number):
+		return queue.Words(watch.WordsOf(err))
+	}
+	return queue.Say(deliver.SayNotKept, err.Error())
 }
 
 // forget tells a folder's watcher that a file has left.

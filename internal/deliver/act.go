@@ -111,6 +111,9 @@ func (w *Worker) ResolveNotDelivered(id queue.ID) (queue.Item, error) {
 	return w.resolve(id, queue.NotDelivered(time.Now()))
 }
 
+// WhyBusy is why a person's answer is not taken at this moment.
+const WhyBusy = "the portal is being asked about it at this moment; try again in a minute"
+
 // resolve stores a person's answer, but not while the portal is being asked: an
 // answer that is on its way from there would be lost, and with "not delivered"
 // a delivery that was made after all would be made again.
@@ -121,7 +124,7 @@ func (w *Worker) resolve(id queue.ID, answer queue.Transition) (queue.Item, erro
 	if w.busy[id] {
 		it, err := w.store.Get(id)
 		if err == nil {
-			err = &queue.TransitionError{ID: id, Transition: answer.Name(), State: it.State, Why: "the portal is being asked about it at this moment; try again in a minute"}
+			err = &queue.TransitionError{ID: id, Transition: answer.Name(), State: it.State, Why: WhyBusy}
 		}
 		return it, err
 	}

@@ -277,7 +277,7 @@ func ledgerKey(it *Item) string {
 // newRecord makes the line of an item; its number is given when it is written.
 func newRecord(it *Item) (record, error) {
 	slim := *it
-	slim.History = nil
+	slim.History = it.whyHeld()
 	data, err := slim.encode()
 	rec := record{Key: ledgerKey(it), Item: data, What: string(it.State)}
 	if n := len(it.History); n > 0 {

@@ -68,6 +68,16 @@ func (t Transition) Saying(w Words) Transition {
 	return t
 }
 
+// whyHeld is the line of the timeline that has the words of the HoldReason, if any.
+func (it *Item) whyHeld() []Event {
+	for i := len(it.History) - 1; i >= 0 && it.HoldReason != ""; i-- {
+		if e := it.History[i]; len(e.Words) > 0 && e.Detail == it.HoldReason {
+			return []Event{e}
+		}
+	}
+	return nil
+}
+
 // WordsOf finds the words of what is said of the item (its HoldReason or
 // LastError, or why a companion was not added) in the timeline, where they
 // stand; nil where the sentence is all there is, as in items of older versions.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"brodaemon/internal/archive"
+	"brodaemon/internal/deliver"
 	"brodaemon/internal/queue"
 )
 
@@ -28,7 +29,8 @@ type documentPage struct {
 	Errors      []string
 	Ignored     []string
 	References  []reference
-	Companions  archive.Companions
+	Companions  []companionView
+	Timeline    []eventView
 	Acts        []string
 }
 
@@ -67,7 +69,7 @@ func (s *Server) find(w http.ResponseWriter, r *http.Request) (queue.Item, bool)
 	case errors.Is(err, queue.ErrNotFound):
 		s.trouble(w, r, http.StatusNotFound, s.language.text("no-document", line(r.PathValue("id"))))
 	default:
-		s.trouble(w, r, http.StatusInternalServerError, s.language.text("trouble-queue", line(err.Error())))
+		s.trouble(w, r, http.StatusInternalServerError, s.language.text("trouble-queue", s.language.technical(err)))
 	}
 	return it, false
 }
@@ -85,7 +87,7 @@ func (s *Server) documentPage(r *http.Request, it *queue.Item) documentPage {
 		p.Hold = l.word("hold", it.Hold)
 	}
 	p.Kind, p.Why = l.whyOf(it)
-	p.Companions = DetailOf(it).Companions
+	p.Companions, p.Timeline = l.companions(it), l.timeline(it)
 	if it.Report != nil {
 		p.Errors = it.Report.Errors
 	}
@@ -98,28 +100,71 @@ func (l language) whyOf(it *queue.Item) (kind, said string) {
 	switch {
 	case it.HoldReason != "":
 		return "", l.holdReason(it)
-	case it.LastError != "" && it.LastKind != "":
-		return l.word("kind", it.LastKind), it.LastError
+	case it.LastError != "":
+		if it.LastKind != "" {
+			kind = l.word("kind", it.LastKind)
+		}
+		return kind, l.sentence(it.LastError, it.WordsOf(it.LastError))
 	}
-	return "", it.LastError
+	return "", ""
 }
 
-// holdReason is why a document is held: on a Dutch page in Dutch where it is one
-// of the reasons for which a document counts as perhaps a duplicate.
+// holdReason is why a document is held.
 func (l language) holdReason(it *queue.Item) string {
-	if l != dutch || it.Hold != queue.HoldDuplicate {
-		return it.HoldReason
+	words := it.WordsOf(it.HoldReason)
+	if words == nil && l == dutch && it.Hold == queue.HoldDuplicate && it.DuplicateOf != 0 {
+		return l.text("same-somehow", it.DuplicateOf)
 	}
-	for english, word := range map[string]string{
-		"it has the same bytes as ":      "same-bytes",
-		"it has the same content as ":    "same-content",
-		"it registers the same object (": "same-object",
-	} {
-		if strings.HasPrefix(it.HoldReason, english) {
-			return l.text(word, it.DuplicateOf)
+	return l.sentence(it.HoldReason, words)
+}
+
+// eventView is a line of the timeline as the page shows it.
+type eventView struct {
+	queue.Event
+	Said string
+}
+
+// timeline is what happened to a document, in the page's language where the
+// words are known.
+func (l language) timeline(it *queue.Item) []eventView {
+	all := make([]eventView, 0, len(it.History))
+	for _, e := range it.History {
+		all = append(all, eventView{e, l.eventDetail(it, &e)})
+	}
+	return all
+}
+
+func (l language) eventDetail(it *queue.Item, e *queue.Event) string {
+	if l == dutch && e.What == "rejected" && it.Report != nil {
+		said := l.reason(it)
+		if len(it.Report.Errors) > 0 {
+			said += " " + line(it.Report.Errors[0])
+		}
+		return said
+	}
+	said := l.sentence(e.Detail, e.Words)
+	if l == dutch && len(e.Words) > 0 {
+		for _, c := range it.Companions { // of which one it is said stands before it
+			if strings.HasPrefix(e.Detail, c.File+": ") {
+				return line(c.File) + ": " + said
+			}
 		}
 	}
-	return it.HoldReason
+	return said
+}
+
+// companionView is a companion file as the page shows it.
+type companionView struct {
+	archive.ReceiptCompanion
+	Said string // why it was not added
+}
+
+func (l language) companions(it *queue.Item) []companionView {
+	var all []companionView
+	for i, c := range DetailOf(it).Companions {
+		all = append(all, companionView{c, l.sentence(c.Why, deliver.CompanionWords(it, i))})
+	}
+	return all
 }
 
 // meaning says in sentences where a document stands.
@@ -291,7 +336,7 @@ func (s *Server) doAct(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err := readForm(w, r); err != nil {
-		s.trouble(w, r, http.StatusBadRequest, err.Error())
+		s.trouble(w, r, http.StatusBadRequest, s.language.technical(err))
 		return
 	}
 	it, ok := s.find(w, r)
@@ -306,7 +351,7 @@ func (s *Server) doAct(w http.ResponseWriter, r *http.Request) {
 	}
 	if _, err := perform(s.actor, it.ID, act, r.PostForm); err != nil {
 		p := s.actPage(r, &it)
-		p.Wrong = s.language.text("not-done", line(err.Error()))
+		p.Wrong = s.language.text("not-done", s.language.refusal(err))
 		s.show(w, actCode(err), "act.html", p)
 		return
 	}
@@ -338,13 +383,13 @@ func (s *Server) doRetryAll(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err := readForm(w, r); err != nil {
-		s.trouble(w, r, http.StatusBadRequest, err.Error())
+		s.trouble(w, r, http.StatusBadRequest, s.language.technical(err))
 		return
 	}
 	folder := r.PostForm.Get("folder")
 	n, err := s.actor.RetryAll(folder, "")
 	if err != nil {
-		s.showRetryAll(w, r, actCode(err), folder, s.language.text("not-done", line(err.Error())))
+		s.showRetryAll(w, r, actCode(err), folder, s.language.text("not-done", s.language.refusal(err)))
 		return
 	}
 	q := url.Values{"retried": {strconv.Itoa(n)}}

@@ -96,7 +96,7 @@ func DetailOf(it *queue.Item) Detail {
 	d := Detail{
 		Receipt: deliver.ReceiptOf(it, it.Times.Filed),
 		State:   string(it.State), Hold: string(it.Hold), HoldReason: it.HoldReason, NextAttempt: it.NextAttempt,
-		LastError: LastError(it), Filed: it.Filed, Beside: it.Beside, Timeline: it.History,
+		LastError: LastError(it), Filed: it.Filed, Beside: it.Beside, Timeline: []queue.Event{},
 	}
 	if it.Delivery != nil {
 		d.DeliveryStatus, d.DocumentStatus = it.Delivery.Status, it.Delivery.DocumentStatus
@@ -104,8 +104,9 @@ func DetailOf(it *queue.Item) Detail {
 	if it.Previous != 0 {
 		d.Previous = it.Previous.String()
 	}
-	if d.Timeline == nil {
-		d.Timeline = []queue.Event{}
+	for _, e := range it.History {
+		e.Words = nil // of the page alone
+		d.Timeline = append(d.Timeline, e)
 	}
 	return d
 }

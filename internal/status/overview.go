@@ -1,6 +1,7 @@
 package status
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 	"slices"
@@ -8,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"brodaemon/internal/archive"
 	"brodaemon/internal/queue"
 )
 
@@ -40,13 +42,13 @@ func (p overviewPage) Mixed() bool { return len(p.Environments) > 1 }
 func (s *Server) overview(w http.ResponseWriter, r *http.Request) {
 	snapshot, err := s.source.Status()
 	if err != nil {
-		s.trouble(w, r, http.StatusInternalServerError, s.language.text("trouble-queue", line(err.Error())))
+		s.trouble(w, r, http.StatusInternalServerError, s.language.text("trouble-queue", s.language.technical(err)))
 		return
 	}
 	query := r.URL.Query()
 	filter, err := pageFilter(query)
 	if err != nil {
-		s.trouble(w, r, http.StatusBadRequest, s.language.text("wrong-filter", line(err.Error())))
+		s.trouble(w, r, http.StatusBadRequest, s.language.text("wrong-filter", s.language.technical(err)))
 		return
 	}
 	p := overviewPage{frame: s.frame(r, s.language.text("title")), Status: snapshot}
@@ -55,7 +57,7 @@ func (s *Server) overview(w http.ResponseWriter, r *http.Request) {
 		p.Said = s.language.text("retried", strconv.Itoa(n))
 	}
 	if err := s.list(r, &p, filter); err != nil {
-		s.trouble(w, r, http.StatusInternalServerError, s.language.text("trouble-queue", line(err.Error())))
+		s.trouble(w, r, http.StatusInternalServerError, s.language.text("trouble-queue", s.language.technical(err)))
 		return
 	}
 	p.fill(s.language, &snapshot)
@@ -150,7 +152,7 @@ func (p *overviewPage) fill(l language, s *Snapshot) {
 	}
 	p.Counts = countTableOf(s)
 	if s.Oldest != nil {
-		p.OldestWhy = l.said(s.Oldest.LastError)
+		p.OldestWhy = l.sentence(s.Oldest.LastError, s.OldestWords)
 	}
 }
 
@@ -163,11 +165,23 @@ type conditionView struct {
 
 func (l language) conditionViewOf(c *Condition, s *Snapshot) conditionView {
 	v := conditionView{Text: line(c.Text), Hint: line(c.Hint), Since: c.Since, Link: conditionLink(c)}
-	say, known := translations["condition."+c.Code]
+	text, known := translations["condition."+c.Code]
 	if l == english || !known {
 		return v
 	}
 	detail, _ := SplitAdvice(c.Detail)
+	detail = line(detail)
+	hint := translations["hint."+c.Code]
+	switch what, advice, ok := adviceOf(c.Words); {
+	case c.Code == "environment-changed":
+		detail = archive.Environment("nl", detail)
+	case ok && c.Code == "filing-failed":
+		detail += ": " + what
+	case ok && advice != "":
+		detail, hint = what, advice+" "+cmp.Or(translations["then."+c.Code], hint)
+	case ok:
+		detail = what
+	}
 	if c.Code == "folder-offline" {
 		for i := range s.Folders {
 			if s.Folders[i].Name == c.Subject {
@@ -175,8 +189,8 @@ func (l language) conditionViewOf(c *Condition, s *Snapshot) conditionView {
 			}
 		}
 	}
-	v.Text = strings.NewReplacer("{subject}", line(c.Subject), "{n}", strconv.Itoa(c.N), "{detail}", line(detail)).Replace(say)
-	v.Hint = translations["hint."+c.Code]
+	v.Text = strings.NewReplacer("{subject}", line(c.Subject), "{n}", strconv.Itoa(c.N), "{detail}", detail).Replace(text)
+	v.Hint = hint
 	return v
 }
 
@@ -214,22 +228,38 @@ func conditionLink(c *Condition) string {
 // offlineReason is why a folder can't be read, in the page's language where
 // the cause has a name, and in the system's own words.
 func (l language) offlineReason(f *Folder) string {
-	said := line(f.Reason)
 	cause, known := translations["cause."+f.Cause]
+	if l == english || !known {
+		return line(f.Reason)
+	}
+	said, ok := say(f.Words)
 	switch {
-	case l == english || !known:
-		return said
-	case said == "":
+	case !ok:
 		return cause
+	case noMore[f.Words.Code()]: // but what the system says
+		if system := particulars(f.Words[1:]).at(1); system != "" {
+			return cause + " (" + system + ")"
+		}
+		return cause
+	case saysAll[f.Cause]:
+		return said
 	}
 	return cause + " (" + said + ")"
 }
+
+// saysAll are the causes of which the words say what is wrong and what to look
+// at; noMore are the words that say no more than the cause.
+var (
+	saysAll = map[string]bool{"unreachable": true, "no-permission": true, "sign-on": true, "trouble": true}
+	noMore  = map[queue.Code]bool{"watch.missing": true, "watch.not-a-folder": true, "watch.rights": true, "watch.server": true, "watch.sign-on": true}
+)
 
 // folderView is a Folder as the page shows it.
 type folderView struct {
 	Folder
 	Environment environment
 	OfflineWhy  string
+	PollingWhy  string
 	NotTaken    []Lying
 	Ignored     []Lying
 	MoreWaiting int // not named
@@ -237,8 +267,11 @@ type folderView struct {
 }
 
 func (l language) folderViewOf(f *Folder) folderView {
-	v := folderView{Folder: *f, Environment: l.environmentOf(f.Environment), OfflineWhy: l.offlineReason(f)}
-	v.NotTaken = f.NotTaken[:min(len(f.NotTaken), lyingOnPage)]
+	v := folderView{Folder: *f, Environment: l.environmentOf(f.Environment), OfflineWhy: l.offlineReason(f), PollingWhy: l.sentence(f.Polling, f.PollingWords)}
+	v.NotTaken = slices.Clone(f.NotTaken[:min(len(f.NotTaken), lyingOnPage)])
+	for i, lying := range v.NotTaken {
+		v.NotTaken[i].Reason = l.sentence(lying.Reason, lying.Words)
+	}
 	v.Ignored = slices.Clone(f.Ignored[:min(len(f.Ignored), lyingOnPage)])
 	v.MoreWaiting = max(f.NotTakenN, len(f.NotTaken)) - len(v.NotTaken)
 	v.MoreIgnored = max(f.IgnoredN, len(f.Ignored)) - len(v.Ignored)
@@ -375,17 +408,35 @@ func (l language) itemViewOf(it *queue.Item) itemView {
 		Row: RowOf(it), Environment: l.environmentOf(it.Environment), Queued: it.Times.Queued,
 		Waiting: it.Hold != "", Moving: it.State.End() && it.Open(),
 	}
-	kind, said := l.whyOf(it)
+	kind, why := l.outcomeOf(it)
+	v.Kind, v.Why = kind, shortened(line(why), 200)
+	return v
+}
+
+// outcomeOf is whyOf, and of a document that ended why it did.
+func (l language) outcomeOf(it *queue.Item) (kind, said string) {
+	kind, said = l.whyOf(it)
 	switch {
 	case said != "":
 	case it.Report != nil && len(it.Report.Errors) == 0 && (it.State == queue.Rejected || it.State == queue.Cancelled):
 		said = l.reason(it) // in words, not by its code
 	default:
-		said = v.LastError // of one that ended: why
+		said = LastError(it)
 	}
-	v.Kind, v.Why = kind, shortened(l.said(said), 200)
-	return v
+	return kind, said
 }
+
+// WhyIn is in a language, nl or en, why a document is where it is.
+func WhyIn(language string, it *queue.Item) string {
+	kind, said := languageOf(language).outcomeOf(it)
+	if kind != "" {
+		return kind + ": " + said
+	}
+	return said
+}
+
+// WhyOffline is in a language, nl or en, why a folder can't be read.
+func WhyOffline(language string, f *Folder) string { return languageOf(language).offlineReason(f) }
 
 func shortened(s string, n int) string {
 	if r := []rune(s); len(r) > n {

@@ -241,7 +241,7 @@ type pauseView struct {
 // functions are what the templates call beside their data.
 func (l language) functions() template.FuncMap {
 	return template.FuncMap{
-		"t": l.text, "word": l.word, "line": line, "said": l.said, "local": local, "utc": utc, "ago": l.ago, "due": l.due,
+		"t": l.text, "word": l.word, "line": line, "sentence": l.sentence, "local": local, "utc": utc, "ago": l.ago, "due": l.due,
 		"pause": func(good bool, p *deliver.Pause, yes, no string, now time.Time) pauseView {
 			if good {
 				return pauseView{Good: true, Word: yes}

@@ -23,6 +23,8 @@ type Snapshot struct {
 	Oldest     *Row        `json:"oldest,omitempty"` // the document waiting longest
 	OldestFrom time.Time   `json:"oldest_since,omitzero"`
 	Conditions []Condition `json:"conditions"`
+	// OldestWords are those of its LastError, for the page.
+	OldestWords queue.Words `json:"-"`
 }
 
 // Folder is one watched folder.
@@ -46,7 +48,10 @@ type Folder struct {
 	Ignored     []Lying   `json:"ignored"` // lie there and are never taken
 	IgnoredN    int       `json:"ignored_count"`
 	NotTakenN   int       `json:"not_taken_count"`
-	OldestFrom  time.Time `json:"oldest_since,omitzero"` // since when its longest waiting document has been in the queue
+	// Words say more of the Cause, PollingWords of Polling; for the page.
+	Words        queue.Words `json:"-"`
+	PollingWords queue.Words `json:"-"`
+	OldestFrom   time.Time   `json:"oldest_since,omitzero"` // since when its longest waiting document has been in the queue
 }
 
 // Gap is a time for which a folder was offline, and the cause it began with.
@@ -62,6 +67,8 @@ type Lying struct {
 	Code   string    `json:"code,omitempty"` // why it is ignored: a fixed word of package watch
 	Reason string    `json:"reason"`
 	Since  time.Time `json:"since"`
+	// Words are those of the Reason, for the page.
+	Words queue.Words `json:"-"`
 }
 
 // Portal is one portal that documents go to.
@@ -100,6 +107,8 @@ type Condition struct {
 	Subject string    `json:"subject,omitempty"` // name of the folder or token, address of the portal, number of the delivery
 	N       int       `json:"n,omitempty"`       // how many documents it is about
 	Detail  string    `json:"detail,omitempty"`  // what the portal, the system or the folder said
+	// Words are what was said of it, for the page.
+	Words queue.Words `json:"-"`
 }
 
 // CountsOf turns the queue's counts into the page's.

@@ -21,53 +21,53 @@ func say(code Code, particulars ...string) Words { return append(Words{string(co
 
 // What is said of a folder or a file, beside the advice below.
 const (
-	SayUnseen       Code = "unseen"        // Words of the error follow
-	SayOnlineOnly   Code = "online-only"   // kept online only, not on this disk
-	SayStillOpen    Code = "still-open"    // by another program, and tried again
-	SayChanged      Code = "changed"       // since it was offered
-	SayNotRegular   Code = "not-regular"   // not an ordinary file
-	SaySystem       Code = "system"        // 1 what the system says
-	SayOther        Code = "other"         // 1 any other error, in its own words
-	SayPartial      Code = "partial"       // Words of the error follow
-	SayNoAnswer     Code = "no-answer"     // 1 since when
-	SayOtherMarker  Code = "marker-other"  // 1 the folder that the marker names
-	SayMarkerDamage Code = "marker-damage" // 1 the error
-	SayMarkerWrite  Code = "marker-write"  // Words of the error follow
-	SayMarkerRecord Code = "marker-record" // 1 the error
-	SaySetToPoll    Code = "set-to-poll"   // why there are no events: configured so
-	SayNetworkDisk  Code = "network-disk"  // 1 the kind of file system
-	SayEventsFailed Code = "events-failed" // 1 the error
-	SayEventsLimit  Code = "events-limit"  // of the system
+	SayUnseen       Code = "watch.unseen"        // Words of the error follow
+	SayOnlineOnly   Code = "watch.online-only"   // kept online only, not on this disk
+	SayStillOpen    Code = "watch.still-open"    // by another program, and tried again
+	SayChanged      Code = "watch.changed"       // since it was offered
+	SayNotRegular   Code = "watch.not-regular"   // not an ordinary file
+	SaySystem       Code = "watch.system"        // 1 what the system says
+	SayOther        Code = "watch.other"         // 1 any other error, in its own words
+	SayPartial      Code = "watch.partial"       // Words of the error follow
+	SayNoAnswer     Code = "watch.no-answer"     // 1 since when
+	SayOtherMarker  Code = "watch.marker-other"  // 1 the folder that the marker names
+	SayMarkerDamage Code = "watch.marker-damage" // 1 the error
+	SayMarkerWrite  Code = "watch.marker-write"  // Words of the error follow
+	SayMarkerRecord Code = "watch.marker-record" // 1 the error
+	SaySetToPoll    Code = "watch.set-to-poll"   // why there are no events: configured so
+	SayNetworkDisk  Code = "watch.network-disk"  // 1 the kind of file system
+	SayEventsFailed Code = "watch.events-failed" // 1 the error
+	SayEventsLimit  Code = "watch.events-limit"  // of the system
 )
 
 // What error numbers mean to a person. 1 is always the system's own words.
 const (
-	AdviceMissing         Code = "missing"
-	AdviceNotAFolder      Code = "not-a-folder"
-	AdviceRights          Code = "rights"
-	AdviceReadOnly        Code = "read-only"
-	AdviceInputOutput     Code = "input-output"
-	AdviceStale           Code = "stale"
-	AdviceServer          Code = "server"
-	AdviceNotConnected    Code = "not-connected"
-	AdviceDiskGone        Code = "disk-gone"
-	AdviceNotReady        Code = "not-ready"
-	AdviceNoShare         Code = "no-share"
-	AdviceSignOn          Code = "sign-on"
-	AdvicePasswordExpired Code = "password-expired"
-	AdviceAccountDisabled Code = "account-disabled"
-	AdviceChangePassword  Code = "change-password"
-	AdviceAccountLocked   Code = "account-locked"
-	AdviceNoController    Code = "no-controller"
-	AdviceTrustBroken     Code = "trust-broken"
-	AdviceOtherAccount    Code = "other-account"
-	AdviceWriteProtected  Code = "write-protected"
-	AdviceFull            Code = "full"
-	AdviceBusy            Code = "busy"
-	AdviceTooManyHere     Code = "too-many-here"
-	AdviceTooMany         Code = "too-many"
-	AdviceCircle          Code = "circle"
-	AdviceTooLong         Code = "too-long"
+	AdviceMissing         Code = "watch.missing"
+	AdviceNotAFolder      Code = "watch.not-a-folder"
+	AdviceRights          Code = "watch.rights"
+	AdviceReadOnly        Code = "watch.read-only"
+	AdviceInputOutput     Code = "watch.input-output"
+	AdviceStale           Code = "watch.stale"
+	AdviceServer          Code = "watch.server"
+	AdviceNotConnected    Code = "watch.not-connected"
+	AdviceDiskGone        Code = "watch.disk-gone"
+	AdviceNotReady        Code = "watch.not-ready"
+	AdviceNoShare         Code = "watch.no-share"
+	AdviceSignOn          Code = "watch.sign-on"
+	AdvicePasswordExpired Code = "watch.password-expired"
+	AdviceAccountDisabled Code = "watch.account-disabled"
+	AdviceChangePassword  Code = "watch.change-password"
+	AdviceAccountLocked   Code = "watch.account-locked"
+	AdviceNoController    Code = "watch.no-controller"
+	AdviceTrustBroken     Code = "watch.trust-broken"
+	AdviceOtherAccount    Code = "watch.other-account"
+	AdviceWriteProtected  Code = "watch.write-protected"
+	AdviceFull            Code = "watch.full"
+	AdviceBusy            Code = "watch.busy"
+	AdviceTooManyHere     Code = "watch.too-many-here"
+	AdviceTooMany         Code = "watch.too-many"
+	AdviceCircle          Code = "watch.circle"
+	AdviceTooLong         Code = "watch.too-long"
 )
 
 var advices = map[Code]string{
