@@ -256,7 +256,8 @@ func TestDocumentPage(t *testing.T) {
 	}
 }
 
-// What the daemon says in English of common troubles has Dutch words on a Dutch page.
+// Where nothing is known but a sentence of ours, as in the queue of an older
+// version, a Dutch page says what it knows, and leaves English advice out.
 func TestDutchPageSpeaksDutch(t *testing.T) {
 	server, source, _ := setup(t, func(o *Options) { o.Language = "nl" })
 	const refused = "validate: 401 Unauthorized: sign-on refused. What to do: check the token"
@@ -272,10 +273,10 @@ func TestDutchPageSpeaksDutch(t *testing.T) {
 	broken.Report = &queue.Report{Code: "document-not-xml", Detail: "it begins with \"x\""}
 	source.items[1], source.items[3], source.items[4] = waiting, twin, broken
 	for path, want := range map[string]string{
-		"/":        "Het registreert hetzelfde object als document 1.",
+		"/":        "Het lijkt hetzelfde object te registreren als document 1.",
 		"/?q=":     "is geen XML-bestand",
 		"/items/2": "put-2.xml.note.txt: niet toegevoegd aan de levering",
-		"/items/4": "Het registreert hetzelfde object als document 1.",
+		"/items/4": "Het lijkt hetzelfde object te registreren als document 1.",
 		"/items/5": "is geen XML-bestand",
 	} {
 		body := html.UnescapeString(get(server, path).Body.String())

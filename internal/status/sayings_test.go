@@ -1,10 +1,12 @@
 package status
 
 import (
+	"errors"
 	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"html"
 	"maps"
 	"path/filepath"
 	"regexp"
@@ -12,7 +14,9 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
+	"brodaemon/internal/deliver"
 	"brodaemon/internal/queue"
 )
 
@@ -306,6 +310,146 @@ func TestWordsAreFilledIn(t *testing.T) {
 				w = append(w, fmt.Sprint(i))
 			}
 			_, _ = say(w)
+		}
+	}
+}
+
+// samples are particulars of codes that want something of them.
+var samples = map[string][]string{
+	"watch.unseen": {"watch.full", "no space left"}, "watch.partial": {"watch.server", "host is down"}, "watch.marker-write": {"watch.rights", "denied"},
+	"may-not-list": {"looked-up", "12", "put.xml"}, "transactions": {"GMW1", "0", "–", "looked-up", "12", "put.xml"},
+	"too-large": {"1.5", "fault", "pdf", "put.xml", "", "0", "1"}, "fault": {"incomplete", "put.xml", "x", "12", "1"},
+	"portal": {"validate", "403 Forbidden", "no-right", "geen rechten", "", "", "right"}, "filing": {"full", "move the document: no space left"},
+	"unfit": {"empty", "the note is empty"}, "register": {"rejected", "GMW1", "niet gevonden", ""},
+}
+
+// Each code is told in the page's language wherever a page tells it, and the
+// English sentence only on an English page.
+func TestPagesSayEachCodeInTheirLanguage(t *testing.T) {
+	servers := map[string]*Server{}
+	for _, language := range []string{"nl", "en"} { // made once: that takes longer than answering
+		servers[language], _, _ = setup(t, func(o *Options) { o.Language = language })
+	}
+	for _, code := range append(keys(sayings), keys(composed)...) {
+		particulars := samples[code]
+		if particulars == nil {
+			particulars = []string{"11", "22", "33", "44"}
+		}
+		words, sentence := queue.Say(queue.Code(code), particulars...), "sentence of ours on "+code
+		dutch, ok := say(words)
+		if !ok {
+			t.Errorf("%s: no Dutch of %q", code, words)
+			continue
+		}
+		for _, language := range []string{"nl", "en"} {
+			source := sample()
+			servers[language].source = source
+			want, not := dutch, sentence
+			if language == "en" {
+				want, not = sentence, dutch
+			}
+			for page, parts := range placed(t, source, sentence, words) {
+				body := html.UnescapeString(get(servers[language], page).Body.String())
+				if n := strings.Count(body, shortened(want, 190)[:min(len(want), 100)]); n < parts {
+					t.Errorf("%s in %s, %s: %q stands there %d times and not %d", code, language, page, want, n, parts)
+				}
+				if strings.Contains(body, not) {
+					t.Errorf("%s in %s, %s: %q stands there", code, language, page, not)
+				}
+			}
+		}
+	}
+}
+
+// placed puts a sentence wherever pages tell one, and says how many places each page has.
+func placed(t *testing.T, s *fakeSource, sentence string, words queue.Words) map[string]int {
+	t.Helper()
+	now := morning.Add(time.Hour)
+	with := func(i int, steps ...queue.Transition) {
+		t.Helper()
+		it, err := s.items[i].With(steps...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.items[i] = it
+	}
+	with(1, queue.Retry(now, now, "validate", "local", sentence).Saying(words)) // waits
+	s.items[2].Hold, s.items[2].HoldReason, s.items[2].Upload = "", "", &queue.Upload{ID: 5}
+	with(2, queue.LookedUp(now, now, true, sentence).Saying(words))                  // is held
+	s.items[5].Companions = []queue.Companion{{File: "put-6.xml.note.txt", Size: 1}} // its companion is not added
+	with(5, queue.Stuck(now, now, "", "", sentence).Saying(words), queue.CompanionSettled(now, 0, "put-6.xml.note.txt", queue.CompanionNot, sentence).Saying(words))
+	s.items[0].Times.Filed, s.items[0].Filed = time.Time{}, ""
+	with(0, queue.FilingFailed(now, now, sentence).Saying(words)) // can't be moved
+
+	snap := &s.snapshot
+	snap.Oldest.LastError, snap.OldestWords = sentence, words
+	for _, p := range []*deliver.Pause{snap.Portals[1].Pause, snap.Tokens[1].Pause} {
+		p.Reason, p.Words = sentence, words
+	}
+	f := &snap.Folders[0]
+	f.Events, f.Polling, f.PollingWords = false, sentence, words
+	f.NotTaken[0].Reason, f.NotTaken[0].Words = sentence, words
+	snap.Conditions = nil
+	// overview: four documents, the oldest, two pauses, polling, a file; each document: why and the timeline
+	return map[string]int{"/": 9, "/items/1": 2, "/items/2": 2, "/items/3": 2, "/items/6": 4}
+}
+
+// The conditions that tell what was said do so in the page's language, with its advice.
+func TestConditionsSayWhatWasSaid(t *testing.T) {
+	refused := queue.Say("portal", "validate", "401 Unauthorized", "sign-on", "", "", "", "token")
+	down := queue.Say("portal", "validate", "", "unavailable", "", "dial tcp: refused", "", "network")
+	full := queue.Say("filing", "full", "move the document: no space left")
+	for _, c := range []struct {
+		c          Condition
+		text, hint string
+	}{
+		{Condition{Code: "token-paused", Subject: "zwolle", Detail: "x", Words: refused}, "Token zwolle wordt geweigerd: controleren: 401 Unauthorized: de aanmelding is geweigerd", "open zijn. Laat daarna alles wat wacht opnieuw proberen."},
+		{Condition{Code: "portal-down", Subject: "p", Detail: "x", Words: down}, "Er wordt nu niet aangeleverd aan p: controleren: het portaal is niet bereikbaar of werkt nu niet (technische melding: dial tcp: refused)", "Documenten wachten; het wordt vanzelf opnieuw geprobeerd."},
+		{Condition{Code: "filing-failed", N: 2, Detail: "put.xml", Words: full}, "niet uit de map kunnen worden verplaatst: 2; als eerste put.xml: De schijf is vol.", "Meteen proberen kan met"},
+		{Condition{Code: "environment-changed", Subject: "zwolle", Detail: "production"}, "Map zwolle levert nu aan een ander portaal (productie)", "Zet het portaal van de map terug"},
+	} {
+		text, hint := Describe("nl", &c.c, &Snapshot{})
+		if !strings.Contains(text, c.text) || !strings.Contains(hint, c.hint) {
+			t.Errorf("%s:\ntext %q\nhint %q", c.c.Code, text, hint)
+		}
+		c.c.Text, c.c.Hint = "in English", "advice"
+		if text, hint := Describe("en", &c.c, &Snapshot{}); text != "in English" || hint != "advice" {
+			t.Errorf("%s in English: %q, %q", c.c.Code, text, hint)
+		}
+	}
+}
+
+// A person is told in the page's language why an act was not done.
+func TestRefusalsAreInThePagesLanguage(t *testing.T) {
+	for _, c := range []struct {
+		err      error
+		nl, en   string
+		nlHasNot string
+	}{
+		{&queue.TransitionError{ID: 5, Transition: "held", State: queue.Submitted, Why: deliver.WhyBusy}, "Probeer het over een minuut opnieuw.", deliver.WhyBusy, "asked"},
+		{&queue.TransitionError{ID: 5, Transition: "held", State: queue.Submitted}, "stand van het document: ingediend", "it is submitted", "submitted"},
+		{usageError{errors.New("no number")}, "zoals 0000182614", "no number", "no number"},
+		{queue.ErrClosed, "brodaemon stopt", queue.ErrClosed.Error(), "closed"},
+		{errors.New("disk on fire"), "(technische melding: disk on fire)", "disk on fire", "\x00"},
+	} {
+		if got := dutch.refusal(c.err); !strings.Contains(got, c.nl) || strings.Contains(got, c.nlHasNot) {
+			t.Errorf("%v in Dutch: %q", c.err, got)
+		}
+		if got := english.refusal(c.err); !strings.Contains(got, c.en) {
+			t.Errorf("%v in English: %q", c.err, got)
+		}
+	}
+}
+
+// The words are the page's own: what programs read is as it was.
+func TestWordsAreNotInJSON(t *testing.T) {
+	_, source, _ := setup(t, nil)
+	placed(t, source, "a sentence", queue.Say("bad-name"))
+	server, _, _ := setup(t, func(o *Options) { o.Source = source })
+	for _, path := range []string{"/api/v1/status", "/api/v1/items", "/api/v1/items/2", "/api/v1/items/6"} {
+		body := get(server, path).Body.String()
+		if !strings.Contains(body, "a sentence") || strings.Contains(strings.ToLower(body), "words") || strings.Contains(body, "bad-name") {
+			t.Errorf("%s: %s", path, body)
 		}
 	}
 }
