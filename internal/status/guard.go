@@ -1,7 +1,6 @@
 package status
 
 import (
-	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
@@ -15,10 +14,10 @@ const maxBody = 16 << 10
 // secure puts what every request must pass before next: headers that keep the
 // browser from doing what no page of ours needs, and the checks of where the
 // request comes from and whom it is for.
-func secure(next http.Handler, names []string) http.Handler {
+func secure(l language, next http.Handler, names []string) http.Handler {
 	origin := http.NewCrossOriginProtection()
 	origin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		refuse(w, r, http.StatusForbidden, "refused: this request was made by a page of another site")
+		refuse(w, r, http.StatusForbidden, l.forReader(r).text("another-site"))
 	}))
 	guarded := origin.Handler(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -32,8 +31,7 @@ func secure(next http.Handler, names []string) http.Handler {
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
 		h.Set("Cache-Control", "no-store")
 		if !ours(r, names) {
-			refuse(w, r, http.StatusMisdirectedRequest, fmt.Sprintf("refused: this page is not known as %q. "+
-				"Use the address in status.listen, or put this name there (name:port)", r.Host))
+			refuse(w, r, http.StatusMisdirectedRequest, l.forReader(r).text("unknown-name", r.Host))
 			return
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
@@ -100,6 +98,14 @@ func hostOf(address string) string {
 }
 
 // refuse answers in the form that the caller understands.
+// forReader is English for programs.
+func (l language) forReader(r *http.Request) language {
+	if strings.HasPrefix(r.URL.Path, "/api/") {
+		return english
+	}
+	return l
+}
+
 func refuse(w http.ResponseWriter, r *http.Request, code int, sentence string) {
 	if strings.HasPrefix(r.URL.Path, "/api/") {
 		Fail(w, code, sentenceError(sentence))

@@ -91,7 +91,7 @@ func NewServer(o Options) *Server {
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		s.trouble(w, r, http.StatusNotFound, s.language.text("nothing-here"))
 	})
-	s.handler = secure(mux, ownNames(o.Names))
+	s.handler = secure(s.language, mux, ownNames(o.Names))
 	return s
 }
 

@@ -301,6 +301,10 @@ func TestCrossOriginIsRefused(t *testing.T) {
 			wantText(t, w.Body.String(), "another site")
 		}
 	}
+	dutchServer, _, _ := setup(t, func(o *Options) { o.Language = "nl" })
+	for path, want := range map[string]string{"/retry": "een andere site", "/api/v1/retry": "another site"} {
+		wantText(t, request{method: "POST", path: path, header: refused[0]}.send(dutchServer).Body.String(), want)
+	}
 	wantCalls(t, actor)
 	for _, header := range allowed {
 		w := request{method: "POST", path: "/api/v1/items/2/retry", header: header, cookies: cookies}.send(server)

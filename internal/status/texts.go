@@ -202,6 +202,8 @@ var texts = map[string][2]string{
 	"trouble":        {"Dit lukt nu niet", "This does not work now"},
 	"trouble-queue":  {"De wachtrij kan niet worden gelezen: %s", "The queue can't be read: %s"},
 	"wrong-filter":   {"Deze selectie is er niet: %s", "There is no such selection: %s"},
+	"another-site":   {"Geweigerd: dit verzoek komt van een pagina van een andere site.", "refused: this request was made by a page of another site"},
+	"unknown-name":   {"Geweigerd: deze pagina is niet bekend als %q. Gebruik het adres in status.listen, of zet deze naam daar neer (naam:poort).", "refused: this page is not known as %q. Use the address in status.listen, or put this name there (name:port)"},
 	"nothing-here":   {"Op dit adres is niets.", "There is nothing at this address."},
 
 	// lengths of time
@@ -325,7 +327,7 @@ var translations = map[string]string{
 	"condition.held-uncertain":        "Documenten waarvan niet zeker is of ze zijn ingediend: {n}",
 	"condition.held-duplicate":        "Documenten die een object een tweede keer zouden registreren: {n}",
 	"condition.held-person":           "Documenten die op een mens wachten: {n}",
-	"condition.notify-failed":         "Berichten kunnen niet worden verstuurd: {detail}",
+	"condition.notify-failed":         "Berichten kunnen niet worden verstuurd (technische melding: {detail})",
 	"condition.environment-changed":   "Map {subject} levert nu aan een ander portaal ({detail}), maar heeft nog documenten onderweg naar het vorige",
 	"condition.folder-not-configured": "Documenten die wachten van map {subject}, die niet meer in de configuratie staat: {n}",
 	"condition.delivery-slow":         "Leveringen die al lang geen uitkomst hebben: {n}; de oudste is {subject} ({detail})",
@@ -334,7 +336,7 @@ var translations = map[string]string{
 	"condition.filing-failed":         "Documenten die hun uitkomst hebben, maar niet uit de map kunnen worden verplaatst: {n}; als eerste {detail}",
 	"hint.filing-failed":              "Het wordt vanzelf opnieuw geprobeerd en verandert niets bij het portaal. Meteen proberen kan met: brodaemon queue retry --all.",
 	"then.token-paused":               "Laat daarna alles wat wacht opnieuw proberen.",
-	"condition.crashed":               "brodaemon is op {subject} gecrasht en opnieuw gestart: {detail}",
+	"condition.crashed":               "brodaemon is op {subject} gecrasht en opnieuw gestart (technische melding: {detail})",
 	"hint.crashed":                    "Er is niets verloren. Meld het, met het bestand crash-….log uit de gegevensmap, en zet dat bestand daarna ergens anders neer.",
 	"hint.folder-offline":             "Wat er al is opgenomen gaat door; de rest wacht veilig in de map.",
 	"hint.portal-down":                "Documenten wachten; het wordt vanzelf opnieuw geprobeerd.",
