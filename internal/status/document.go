@@ -197,7 +197,7 @@ func (l language) reason(it *queue.Item) string {
 	if it.Report != nil {
 		r.Code, r.Detail = archive.ReasonCode(it.Report.Code), it.Report.Detail
 		if it.Report.DuplicateOf != 0 {
-			r.DuplicateOf = archive.Earlier{ID: it.Report.DuplicateOf.String(), File: l.text("document", it.Report.DuplicateOf)}
+			r.DuplicateOf = archive.Earlier{ID: it.Report.DuplicateOf.String(), File: l.text("called", it.Report.DuplicateOf)}
 		}
 	}
 	if it.Delivery != nil {

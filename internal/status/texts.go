@@ -142,6 +142,7 @@ var texts = map[string][2]string{
 	"ref.removed":        {"Bestand opgeruimd wegens ouderdom", "File removed for its age"},
 	"ref.companion":      {"Meegestuurd bestand", "Companion file"},
 	"same-bytes":         {"Het is precies gelijk aan document %s.", "It has the same bytes as document %s."},
+	"called":             {"document %s", "document %s"},
 	"same-somehow":       {"Het lijkt hetzelfde object te registreren als document %s.", "It seems to register the same object as document %s."},
 	"do":                 {"Wat te doen: %s", "What to do: %s"},
 	"looked-at-again":    {"Het wordt opnieuw bekeken zodra het verandert.", "It is looked at again when it changes."},
