@@ -201,6 +201,7 @@ func TestReloadRefusedWhole(t *testing.T) {
 
 // TestReloadGoesOn: documents saved all the time while the configuration changes all the time are each delivered once.
 func TestReloadGoesOn(t *testing.T) {
+	t.Parallel() // it is mostly waiting
 	o := newOffice(t, fmt.Sprintf(officeConfig, sandbox.DefaultUsername, sandbox.DefaultProject, ""))
 	const n = 60
 	done := make(chan struct{})

@@ -56,6 +56,7 @@ func eventually(t *testing.T, what string, ok func() bool) {
 // The service manager hears that the daemon is ready and alive, and nothing
 // more of the latter once the queue does not commit any more.
 func TestServiceManagerIsToldTheTruth(t *testing.T) {
+	t.Parallel() // it is mostly waiting
 	site := newCrashSite(t, "")
 	c, err := config.Load(filepath.Join(site.dir, "config.yaml"))
 	if err != nil {
