@@ -26,6 +26,12 @@ type seen struct {
 	absent bool // it was missing at the last look
 }
 
+// subjectChanges reports whether a condition is named after the first of several
+// documents, so that its subject is no part of what it is.
+func subjectChanges(c *status.Condition) bool {
+	return c.Code == "delivery-slow" || c.Code == "filing-failed"
+}
+
 // conditionWatch makes events of conditions that begin and end.
 type conditionWatch struct {
 	known map[string]*seen
@@ -41,8 +47,8 @@ func (w *conditionWatch) look(now []status.Condition) {
 	present := map[string]bool{}
 	for _, c := range now {
 		key := c.Code + "\x00" + c.Subject
-		if c.Code == "delivery-slow" || c.Code == "filing-failed" || c.Code == "crashed" {
-			key = c.Code // its subject is the first of several and changes
+		if c.Code == "crashed" || subjectChanges(&c) {
+			key = c.Code
 		}
 		present[key] = true
 		w.see(key, c)

@@ -59,6 +59,22 @@ func TestConditionsBecomeEventsOnceEach(t *testing.T) {
 	}
 }
 
+// A message is sent for a matter, not for each document that is the oldest of it
+// in turn.
+func TestConditionsOfMessagesStayTheSame(t *testing.T) {
+	told := func(code, subject string) string {
+		s := &status.Snapshot{Conditions: []status.Condition{{Code: code, Subject: subject, Text: "text"}}}
+		c := conditionsIn("en", s)
+		return c[0].Code + " " + c[0].Subject
+	}
+	if first, second := told("delivery-slow", "5"), told("delivery-slow", "6"); first != second {
+		t.Errorf("%q and %q are two matters", first, second)
+	}
+	if first, second := told("folder-offline", "zwolle"), told("folder-offline", "assen"); first == second {
+		t.Errorf("two folders are one matter, %q", first)
+	}
+}
+
 func TestAFolderThatWasNotLookedAtYetIsNoEvent(t *testing.T) {
 	s := status.Snapshot{
 		Folders:    []status.Folder{{Name: "a", Cause: "starting"}, {Name: "b", Cause: "missing"}},

@@ -83,7 +83,11 @@ func conditionsIn(language string, s *status.Snapshot) []notify.Condition {
 			continue // whoever can't be told can't be told that either
 		}
 		text, hint := status.Describe(language, c, s)
-		all = append(all, notify.Condition{Code: c.Code, Subject: c.Subject, Text: text, Hint: hint, Since: c.Since})
+		subject := c.Subject
+		if subjectChanges(c) {
+			subject = "" // that another one is the first now is no news for a message
+		}
+		all = append(all, notify.Condition{Code: c.Code, Subject: subject, Text: text, Hint: hint, Since: c.Since})
 	}
 	return all
 }

@@ -46,8 +46,10 @@ func (w *Worker) file(ctx context.Context, f *folder, it queue.Item) (stored boo
 		next := w.refile(f, &it, now, time.Now())
 		why, words := err.Error(), filingWords(err)
 		var trouble *archive.Error
-		if errors.As(err, &trouble) && trouble.Hint != "" {
-			why += ". What to do: " + trouble.Hint
+		if errors.As(err, &trouble) {
+			if hint := archive.Hint("en", trouble.Kind); hint != "" { // the sentence is English; the page has its words
+				why += ". What to do: " + hint
+			}
 		}
 		if w.spool.Missing(&it) && errors.Is(err, fs.ErrNotExist) {
 			why = "it can't be filed: " + goneText(&it, f.path(&it)) + ", and it is filed by itself"
