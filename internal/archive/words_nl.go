@@ -157,7 +157,7 @@ var dutch = words{
 			nlRemake, nlAskMaker),
 	},
 	environments: map[string]string{"production": "productie", "acceptance": "acceptatie", "demo": "demo"},
-	otherPortal:  "ander portaal (%s)",
+	otherPortal:  "een ander portaal (%s)",
 	hints: map[Kind]string{
 		Full:         "De schijf is vol. Maak ruimte vrij; daarna gaat het vanzelf verder.",
 		Permission:   "Geef het account waaronder brodaemon draait het recht om hier te lezen, te maken, te hernoemen en te verwijderen.",

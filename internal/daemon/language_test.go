@@ -64,8 +64,8 @@ func TestAnOfficeIsToldInItsLanguage(t *testing.T) {
 					"Het bestand is niet compleet: het einde van het document ontbreekt",
 					"controleren: 401 Unauthorized: de aanmelding is geweigerd",
 					"technische melding: dial tcp", "Controleer het netwerk, de firewall en de proxy",
-					"zo is het ingesteld", "De map bestaat niet. Kijk of de plaats klopt.",
-					"de levering kan toch zijn gemaakt", "en het portaal toont geen levering van",
+					"zo is het ingesteld", "De map bestaat niet. Controleer het pad.",
+					"de levering kan toch zijn gemaakt", "Het portaal toont geen levering van",
 					"De inhoud is gelijk aan die van document", "is precies gelijk aan",
 				},
 				"en": {

@@ -88,7 +88,10 @@ func fillOldest(s *status.Snapshot, store *queue.Store, counts []queue.Count) er
 		delete(wanted, it.Folder)
 		if s.Oldest == nil {
 			row := status.RowOf(&it)
-			s.Oldest, s.OldestFrom, s.OldestWords = &row, it.Times.Queued, it.WordsOf(row.LastError)
+			s.Oldest, s.OldestFrom = &row, it.Times.Queued
+			if row.LastError == it.HoldReason || row.LastError == it.LastError { // else it is the portal's own
+				s.OldestWords = it.WordsOf(row.LastError)
+			}
 		}
 		for i := range s.Folders {
 			if s.Folders[i].Name == it.Folder {

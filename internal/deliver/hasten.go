@@ -27,6 +27,6 @@ func (w *Worker) hasten(now time.Time) {
 		w.journal.queueTrouble(err)
 	}
 	for _, id := range late {
-		_, _ = w.store.Apply(id, queue.RetryNow(now, "the clock was wrong when its next attempt was set"))
+		_, _ = w.store.Apply(id, queue.RetryNow(now, "the clock was wrong when its next attempt was set").Saying(queue.Say(queue.SayClockWrong)))
 	}
 }

@@ -107,7 +107,7 @@ func wordsOf(step string, pe *portal.Error) queue.Words {
 	if pe.MaybeDone {
 		maybe = "maybe"
 	}
-	if pe.RetryAfter > 0 {
+	if pe.Kind == portal.RateLimited && pe.RetryAfter > 0 { // as the English says it
 		wait = pe.RetryAfter.Round(time.Second).String()
 	}
 	return queue.Say(SayPortal, string(pe.Op), answer, string(pe.Meaning()), said, why, maybe, string(pe.Advice()), wait)

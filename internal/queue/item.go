@@ -199,6 +199,9 @@ func (it *Item) say(at time.Time, what, detail string, words Words) {
 		last := &it.History[n-1]
 		if last.What == what && last.Detail == detail {
 			last.At = at
+			if words != nil { // an older version had none
+				last.Words = words
+			}
 			last.Count = max(last.Count, 1) + 1
 			return
 		}

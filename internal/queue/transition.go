@@ -3,6 +3,7 @@ package queue
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -62,23 +63,35 @@ var (
 	ends     = []State{Delivered, Rejected, Cancelled}
 )
 
+// Why a transition does not fit, as a person may be told ([TransitionError.Why]).
+const (
+	WhyInDoubt = "it may have been submitted already; answer that first with `brodaemon queue resolve`"
+	WhyClear   = "no submission of it is in doubt"
+	WhyFiled   = "it is filed already"
+	WhyNotHeld = "it is not held"
+	whyHeld    = "it is held ("
+)
+
+// BecauseHeld reports whether it is the item's hold that a transition does not go with.
+func (e *TransitionError) BecauseHeld() bool { return strings.HasPrefix(e.Why, whyHeld) }
+
 func notHeld(it *Item) string {
 	if it.Hold != "" {
-		return "it is held (" + string(it.Hold) + ")"
+		return whyHeld + string(it.Hold) + ")"
 	}
 	return ""
 }
 
 func noIntent(it *Item) string {
 	if it.Uncertain() {
-		return "it may have been submitted already; answer that first with `brodaemon queue resolve`"
+		return WhyInDoubt
 	}
 	return ""
 }
 
 func hasIntent(it *Item) string {
 	if !it.Uncertain() {
-		return "no submission of it is in doubt"
+		return WhyClear
 	}
 	return ""
 }
@@ -316,7 +329,7 @@ func Filed(at time.Time, path, beside string) Transition {
 
 func notFiled(it *Item) string {
 	if !it.Times.Filed.IsZero() {
-		return "it is filed already"
+		return WhyFiled
 	}
 	return ""
 }
@@ -385,7 +398,7 @@ func Released(at time.Time) Transition {
 		guard: func(it *Item) string {
 			switch it.Hold {
 			case "":
-				return "it is not held"
+				return WhyNotHeld
 			case HoldUncertain:
 				return noIntent(it)
 			}

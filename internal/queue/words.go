@@ -56,6 +56,7 @@ const (
 	SayNotDelivered   Code = "not-delivered"   // a person says so
 	SayPersonAsked    Code = "person-asked"    //
 	SayPersonLooked   Code = "person-looked"   // and the warning ends
+	SayClockWrong     Code = "clock-wrong"     // when the next attempt was set
 	SayDelivery       Code = "delivery"        // 1 number
 	SayDeliveryFound  Code = "delivery-found"  // 1 number; found at the portal
 	SayDeliveryPerson Code = "delivery-person" // 1 number; a person looked it up
@@ -88,7 +89,8 @@ func (it *Item) WordsOf(sentence string) Words {
 	}
 	for i := len(it.History) - 1; i >= 0; i-- {
 		e := &it.History[i]
-		if len(e.Words) > 0 && (e.Detail == sentence || strings.HasSuffix(e.Detail, ": "+sentence)) {
+		named := e.What == "retry" || strings.HasPrefix(e.What, "companion-") // their lines begin with what failed, and then say it
+		if len(e.Words) > 0 && (e.Detail == sentence || named && strings.HasSuffix(e.Detail, ": "+sentence)) {
 			return e.Words
 		}
 	}

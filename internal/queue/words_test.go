@@ -76,3 +76,23 @@ func TestTheLedgerKeepsWhyADocumentIsHeld(t *testing.T) {
 		t.Errorf("a document that is not held has a timeline in the ledger: %s, %v", rec.Item, err)
 	}
 }
+
+// Only a line that names what failed ends in a sentence that has its words.
+func TestWordsOfTheEndOfALine(t *testing.T) {
+	words := Say("a code")
+	for what, want := range map[string]bool{"retry": true, "companion-not-added": true, "postponed": false, "rejected": false} {
+		it := Item{History: []Event{{What: what, Detail: "validate: it failed", Words: words}}}
+		if got := it.WordsOf("it failed") != nil; got != want {
+			t.Errorf("%s: %t, want %t", what, got, want)
+		}
+	}
+}
+
+// A line of an older version, without words, gets them when the same happens again.
+func TestWordsOfTheSameAgain(t *testing.T) {
+	it := Item{History: []Event{{What: "postponed", Detail: "it waits"}}}
+	it.say(t0, "postponed", "it waits", Say("a code"))
+	if len(it.History) != 1 || it.History[0].Count != 2 || it.WordsOf("it waits") == nil {
+		t.Errorf("%+v", it.History)
+	}
+}

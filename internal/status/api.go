@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"time"
 
+	"brodaemon/internal/portal"
 	"brodaemon/internal/queue"
 )
 
@@ -225,11 +226,10 @@ func perform(actor Actor, id queue.ID, act string, form url.Values) (queue.Item,
 func resolve(actor Actor, id queue.ID, delivery, notDelivered string) (queue.Item, error) {
 	switch {
 	case delivery != "" && notDelivered == "":
-		it, err := actor.ResolveDelivered(id, delivery)
-		if err != nil && actCode(err) == http.StatusInternalServerError {
-			err = usageError{err} // the number is not one
+		if _, err := portal.ParseDeliveryNumber(delivery); err != nil {
+			return queue.Item{}, usageError{err}
 		}
-		return it, err
+		return actor.ResolveDelivered(id, delivery)
 	case delivery == "" && slices.Contains([]string{"yes", "1", "true"}, notDelivered):
 		return actor.ResolveNotDelivered(id)
 	default:

@@ -101,21 +101,18 @@ func (l language) whyOf(it *queue.Item) (kind, said string) {
 	case it.HoldReason != "":
 		return "", l.holdReason(it)
 	case it.LastError != "":
-		if it.LastKind != "" {
+		words := it.WordsOf(it.LastError)
+		if it.LastKind != "" && words.Code() != deliver.SayLocal { // which says that itself
 			kind = l.word("kind", it.LastKind)
 		}
-		return kind, l.sentence(it.LastError, it.WordsOf(it.LastError))
+		return kind, l.sentence(it.LastError, words)
 	}
 	return "", ""
 }
 
 // holdReason is why a document is held.
 func (l language) holdReason(it *queue.Item) string {
-	words := it.WordsOf(it.HoldReason)
-	if words == nil && l == dutch && it.Hold == queue.HoldDuplicate && it.DuplicateOf != 0 {
-		return l.text("same-somehow", it.DuplicateOf)
-	}
-	return l.sentence(it.HoldReason, words)
+	return l.sentence(it.HoldReason, it.WordsOf(it.HoldReason))
 }
 
 // eventView is a line of the timeline as the page shows it.
@@ -162,7 +159,12 @@ type companionView struct {
 func (l language) companions(it *queue.Item) []companionView {
 	var all []companionView
 	for i, c := range DetailOf(it).Companions {
-		all = append(all, companionView{c, l.sentence(c.Why, deliver.CompanionWords(it, i))})
+		words := deliver.CompanionWords(it, i)
+		said := l.sentence(c.Why, words)
+		if l == dutch && words == nil && it.Companions[i].State == queue.CompanionWaiting { // its failures are no lines of the timeline
+			said = technical("", said)
+		}
+		all = append(all, companionView{c, strings.TrimSpace(said)})
 	}
 	return all
 }

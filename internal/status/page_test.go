@@ -270,13 +270,14 @@ func TestDutchPageSpeaksDutch(t *testing.T) {
 	waiting.History = append(waiting.History, queue.Event{What: "postponed", Detail: refused})
 	waiting.Companions = []queue.Companion{{File: "put-2.xml.note.txt", State: queue.CompanionNot, Why: "add note: 403. What to do: ask"}}
 	twin.Hold, twin.HoldReason, twin.DuplicateOf = queue.HoldDuplicate, "it registers the same object (B-1) as document 1 (put-1.xml)", 1
+	twin.History = append(twin.History, queue.Event{What: "held", Detail: twin.HoldReason, Words: queue.Say(queue.SaySameObject, "1", "put-1.xml", "B-1")})
 	broken.Report = &queue.Report{Code: "document-not-xml", Detail: "it begins with \"x\""}
 	source.items[1], source.items[3], source.items[4] = waiting, twin, broken
 	for path, want := range map[string]string{
-		"/":        "Het lijkt hetzelfde object te registreren als document 1.",
+		"/":        "Het registreert hetzelfde object als document 1 (put-1.xml).",
 		"/?q=":     "is geen XML-bestand",
 		"/items/2": "put-2.xml.note.txt: niet toegevoegd aan de levering",
-		"/items/4": "Het lijkt hetzelfde object te registreren als document 1.",
+		"/items/4": "Het registreert hetzelfde object als document 1 (put-1.xml).",
 		"/items/5": "is geen XML-bestand",
 	} {
 		body := html.UnescapeString(get(server, path).Body.String())

@@ -51,13 +51,23 @@ func init() { // they say words too
 		queue.SaySameContent: func(of particulars) (string, bool) { return of.same("same-content"), true },
 		queue.SaySameObject:  func(of particulars) (string, bool) { return of.same("same-object"), true },
 		deliver.SayPortal: func(of particulars) (string, bool) {
-			return advised(portalSentence(of), advices[portal.Advice(of.at(7))]), true
+			s, ok := portalSentence(of)
+			advice, known := advices[portal.Advice(of.at(7))]
+			return advised(s, advice), ok && (known || of.at(7) == "")
 		},
 		deliver.SayLocal: func(of particulars) (string, bool) {
-			return technical("er ging hier iets mis", of.at(2)), true
+			return advised(technical("er ging op deze computer iets mis", of.at(2)), advices[portal.AdviseDisk]), true
+		},
+		deliver.SayTransactions: func(of particulars) (string, bool) {
+			text := "{4...} Het transactieregister toont {2} transacties van {1}; de nieuwste is {3}."
+			if of.at(2) == "0" {
+				text = "{4...} Het transactieregister toont geen transacties van {1}."
+			}
+			return of.fill(text)
 		},
 		deliver.SayFiling: func(of particulars) (string, bool) {
-			return strings.TrimSpace(archive.Hint("nl", archive.Kind(of.at(1))) + " (technische melding: " + of.at(2) + ")"), true
+			hint := archive.Hint("nl", archive.Kind(of.at(1)))
+			return strings.TrimSpace(technical(hint, of.at(2))), hint != "" || archive.Kind(of.at(1)) == archive.Other
 		},
 		deliver.SayFault: faultSentence,
 		deliver.SayUnfit: func(of particulars) (string, bool) {
@@ -65,11 +75,12 @@ func init() { // they say words too
 			return text, known
 		},
 		deliver.SayRegister: func(of particulars) (string, bool) {
-			s := "Openbaar register, " + of.at(2) + ": " + registerTroubles[of.at(1)]
+			trouble, known := registerTroubles[of.at(1)]
+			s := "Openbaar register, " + of.at(2) + ": " + trouble
 			if of.at(3) != "" {
 				s += ": " + of.at(3)
 			}
-			return technical(s, of.at(4)), true
+			return technical(s, of.at(4)), known
 		},
 	}
 }
@@ -86,6 +97,7 @@ func (of particulars) at(n int) string {
 }
 
 // fill puts the particulars into a text. What it puts in is not looked at again.
+// It fails where one is missing that the sentence can't do without.
 func (of particulars) fill(text string) (s string, ok bool) {
 	ok = true
 	pairs := []string{" ({1})", ""} // an error that the system said nothing of
@@ -97,6 +109,9 @@ func (of particulars) fill(text string) (s string, ok bool) {
 		if rest := name + "...}"; strings.Contains(text, rest) {
 			inner, known := say(queue.Words(of[min(n-1, len(of)):]))
 			pairs, ok = append(pairs, rest, inner), ok && known
+		}
+		if lacks := of.at(n) == "" && (n > 1 || !strings.Contains(text, " ({1})")); lacks {
+			ok = ok && !strings.Contains(text, name+"}") && !strings.Contains(text, name+"@}") && !strings.Contains(text, name+"&}")
 		}
 		pairs = append(pairs, name+"@}", moment(of.at(n)), name+"&}", archive.Environment("nl", of.at(n)), name+"}", of.at(n))
 	}
@@ -137,19 +152,22 @@ func advised(s, advice string) string {
 	return s + ". " + dutch.text("do", advice)
 }
 
-// portalSentence is what went wrong at the portal, without advice.
-func portalSentence(of particulars) string {
-	s := of.at(1)
-	if op, known := operations[portal.Op(s)]; known {
-		s = op
+// portalSentence is what went wrong at the portal, without advice. It fails on
+// a word that it does not know.
+func portalSentence(of particulars) (s string, ok bool) {
+	s, ok = operations[portal.Op(of.at(1))]
+	if !ok {
+		return "", false
 	}
-	for _, part := range []string{of.at(2), meanings[portal.Meaning(of.at(3))]} {
+	meaning, ok := meanings[portal.Meaning(of.at(3))]
+	ok = ok || of.at(3) == ""
+	for _, part := range []string{of.at(2), meaning} {
 		if part != "" {
 			s += ": " + part
 		}
 	}
-	if wait := of.at(8); wait != "" {
-		s += ", wacht " + wait
+	if wait, err := time.ParseDuration(of.at(8)); err == nil && wait > 0 {
+		s += " (het portaal vraagt om " + dutch.span(wait) + " te wachten)"
 	}
 	if of.at(4) != "" {
 		s += ": " + of.at(4)
@@ -162,7 +180,7 @@ func portalSentence(of particulars) string {
 	case op == portal.OpAddNote, op == portal.OpAttach:
 		s += "; het kan toch zijn toegevoegd"
 	}
-	return s
+	return s, ok
 }
 
 // adviceOf parts what words say of a portal from the advice, for a condition.
@@ -172,12 +190,17 @@ func adviceOf(words queue.Words) (what, advice string, ok bool) {
 		return what, "", ok
 	}
 	of := particulars(words[1:])
-	return portalSentence(of), advices[portal.Advice(of.at(7))], true
+	what, ok = portalSentence(of)
+	advice, known := advices[portal.Advice(of.at(7))]
+	return what, advice, ok && (known || of.at(7) == "")
 }
 
 // faultSentence says what is wrong with a file that waits.
 func faultSentence(of particulars) (string, bool) {
 	text, mayChange := faults[of.at(1)]
+	if of.at(1) == "" || of.at(2) == "" {
+		return "", false
+	}
 	if !mayChange {
 		r := archive.Reason{Code: archive.DocumentReason(of.at(1)), File: of.at(2), Detail: of.at(3)}
 		return r.Summary("nl"), true
@@ -195,6 +218,20 @@ func (l language) technical(err error) string {
 	return line(err.Error())
 }
 
+// unfit is why a document does not admit what a person wants, in Dutch.
+func (l language) unfit(te *queue.TransitionError) string {
+	key, known := map[string]string{
+		queue.WhyInDoubt: "cant.in-doubt", queue.WhyClear: "cant.clear", queue.WhyFiled: "cant.filed", queue.WhyNotHeld: "cant.not-held",
+	}[te.Why]
+	switch {
+	case known:
+		return l.text(key)
+	case te.BecauseHeld():
+		return l.text("cant.held")
+	}
+	return technical(l.text("cant-in", l.word("state", te.State)), line(te.Why))
+}
+
 // refusal is why an act was not done.
 func (l language) refusal(err error) string {
 	var te *queue.TransitionError
@@ -205,7 +242,7 @@ func (l language) refusal(err error) string {
 	case errors.As(err, &te) && te.Why == deliver.WhyBusy:
 		return l.text("busy")
 	case errors.As(err, &te):
-		return l.text("cant-in", l.word("state", te.State))
+		return l.unfit(te)
 	case errors.As(err, &usage):
 		return l.text("bad-answer")
 	case errors.Is(err, queue.ErrClosed):

@@ -283,21 +283,22 @@ func TestWordsAreFilledIn(t *testing.T) {
 		{queue.Say("delivery", "{2}"), "levering {2}"},
 		{queue.Say("delivery", "a\x1b[31mb"), "levering a\uFFFD[31mb"},
 		{queue.Say("watch.unseen", "watch.full", "no space left on device"), "kan niet worden bekeken: de schijf is vol (no space left on device)"},
-		{queue.Say("watch.missing"), "het bestaat niet; kijk of de plaats klopt en of de share verbonden is"},
+		{queue.Say("watch.missing"), "het bestaat niet; controleer het pad, en of de share verbonden is"},
 		{queue.Say("transactions", "GMW1", "2", "77", "may-not-list", "looked-up", "12", "put.xml"),
-			"Upload 12 werd ingediend toen het antwoord verloren ging, en het portaal toont geen levering van put.xml. (Met dit token mogen leveringen niet worden opgevraagd.) Het register van transacties toont er 2 van GMW1; de nieuwste: 77."},
+			"Upload 12 is ingediend, maar het antwoord kwam niet aan. Het portaal toont geen levering van put.xml. (Dit token mag de lijst van leveringen niet opvragen; dat er niets is gevonden zegt dus weinig.) Het transactieregister toont 2 transacties van GMW1; de nieuwste is 77."},
 		{queue.Say("too-large", "1.5", "fault", "notXML", "map/put.xml", "x", "0", "1"),
 			"put.xml is geen XML-bestand, ook al heet het misschien zo. Met 1.5 GB is het te groot om naar failed/ te worden verplaatst. Haal het hier weg."},
 		{queue.Say("portal", "submit", "503 Service Unavailable", "unavailable", "onderhoud", "EOF", "maybe", "maintenance", "1m0s"),
-			"indienen: 503 Service Unavailable: het portaal is niet bereikbaar of werkt nu niet, wacht 1m0s: onderhoud (technische melding: EOF); de levering kan toch zijn gemaakt. Wat te doen: Wacht even. Blijft het zo, kijk dan of het portaal onderhoud meldt."},
+			"indienen: 503 Service Unavailable: het portaal is niet bereikbaar of werkt nu niet (het portaal vraagt om 1 min te wachten): onderhoud (technische melding: EOF); de levering kan toch zijn gemaakt. Wat te doen: Wacht even. Blijft het zo, kijk dan of het portaal onderhoud meldt."},
 		{queue.Say("same-object", "3", "", "B-1"), "Het registreert hetzelfde object als document 3 (dat niet meer kan worden gelezen en misschien is aangeleverd)."},
-		{queue.Say("elsewhere", "zwolle", "production", "2", "other (127.0.0.1:1)"), "map zwolle levert nu aan productie, maar heeft nog documenten onderweg naar ander portaal (127.0.0.1:1) (aantal: 2); zet het portaal van de map terug tot ze klaar zijn, of zet ze stop"},
+		{queue.Say("elsewhere", "zwolle", "production", "2", "other (127.0.0.1:1)"), "map zwolle levert nu aan bij productie, maar heeft nog documenten onderweg naar een ander portaal (127.0.0.1:1) (aantal: 2); zet het portaal van de map terug tot ze zijn afgehandeld, of zet ze stop"},
 	} {
 		if got, ok := say(c.words); !ok || got != c.want {
 			t.Errorf("%q:\ngot  %q\nwant %q", c.words, got, c.want)
 		}
 	}
-	for _, unknown := range []queue.Words{nil, {}, {"of a newer version"}, {"watch.unseen", "of a newer version"}, {"watch.unseen"}} {
+	for _, unknown := range []queue.Words{nil, {}, {"of a newer version"}, {"watch.unseen", "of a newer version"}, {"watch.unseen"}, {"portal"}, {"portal", "of a newer version"}, {"portal", "submit", "503", "of a newer version"}, {"portal", "submit", "", "", "", "", "", "of a newer version"},
+		{"fault"}, {"register", "of a newer version"}, {"filing", "of a newer version", "x"}, {"delivery"}, {"bytes-gone", "/srv/x"}} {
 		if got, ok := say(unknown); ok {
 			t.Errorf("%q says %q", unknown, got)
 		}
@@ -406,7 +407,7 @@ func TestConditionsSayWhatWasSaid(t *testing.T) {
 		{Condition{Code: "token-paused", Subject: "zwolle", Detail: "x", Words: refused}, "Token zwolle wordt geweigerd: controleren: 401 Unauthorized: de aanmelding is geweigerd", "open zijn. Laat daarna alles wat wacht opnieuw proberen."},
 		{Condition{Code: "portal-down", Subject: "p", Detail: "x", Words: down}, "Er wordt nu niet aangeleverd aan p: controleren: het portaal is niet bereikbaar of werkt nu niet (technische melding: dial tcp: refused)", "Documenten wachten; het wordt vanzelf opnieuw geprobeerd."},
 		{Condition{Code: "filing-failed", N: 2, Detail: "put.xml", Words: full}, "niet uit de map kunnen worden verplaatst: 2; als eerste put.xml: De schijf is vol.", "Meteen proberen kan met"},
-		{Condition{Code: "environment-changed", Subject: "zwolle", Detail: "production"}, "Map zwolle levert nu aan een ander portaal (productie)", "Zet het portaal van de map terug"},
+		{Condition{Code: "environment-changed", Subject: "zwolle", Detail: "production"}, "Map zwolle levert nu aan bij een andere omgeving (productie)", "Zet het portaal van de map terug"},
 	} {
 		text, hint := Describe("nl", &c.c, &Snapshot{})
 		if !strings.Contains(text, c.text) || !strings.Contains(hint, c.hint) {
@@ -427,7 +428,10 @@ func TestRefusalsAreInThePagesLanguage(t *testing.T) {
 		nlHasNot string
 	}{
 		{&queue.TransitionError{ID: 5, Transition: "held", State: queue.Submitted, Why: deliver.WhyBusy}, "Probeer het over een minuut opnieuw.", deliver.WhyBusy, "asked"},
-		{&queue.TransitionError{ID: 5, Transition: "held", State: queue.Submitted}, "stand van het document: ingediend", "it is submitted", "submitted"},
+		{&queue.TransitionError{ID: 5, Transition: "held", State: queue.Submitted}, "Het document is ingediend, en dan kan dit niet.", "it is submitted", "submitted"},
+		{&queue.TransitionError{ID: 5, State: queue.Attached, Why: queue.WhyInDoubt}, "Misschien is het al ingediend.", "answer that first", "answer"},
+		{&queue.TransitionError{ID: 5, State: queue.Queued, Why: "it is held (person); let it go"}, "Het wordt vastgehouden.", "let it go", "held ("},
+		{&queue.TransitionError{ID: 5, State: queue.Queued, Why: "of another kind"}, "(technische melding: of another kind)", "of another kind", "\x00"},
 		{usageError{errors.New("no number")}, "zoals 0000182614", "no number", "no number"},
 		{queue.ErrClosed, "brodaemon stopt", queue.ErrClosed.Error(), "closed"},
 		{errors.New("disk on fire"), "(technische melding: disk on fire)", "disk on fire", "\x00"},
@@ -438,6 +442,26 @@ func TestRefusalsAreInThePagesLanguage(t *testing.T) {
 		if got := english.refusal(c.err); !strings.Contains(got, c.en) {
 			t.Errorf("%v in English: %q", c.err, got)
 		}
+	}
+}
+
+// brokenDisk is a queue that can't store a person's answer.
+type brokenDisk struct{ Actor }
+
+func (brokenDisk) ResolveDelivered(queue.ID, string) (queue.Item, error) {
+	return queue.Item{}, errors.New("no space left on device")
+}
+
+// An answer that could not be stored is not called a wrong one, which would lead
+// a person to say that the portal does not have the delivery.
+func TestAnswerThatCantBeStored(t *testing.T) {
+	_, err := resolve(brokenDisk{}, 5, "0000182614", "")
+	if got := dutch.refusal(err); !strings.Contains(got, "no space left") || strings.Contains(got, "0000182614") {
+		t.Errorf("it says %q", got)
+	}
+	_, err = resolve(brokenDisk{}, 5, "the blue one", "")
+	if got := dutch.refusal(err); !strings.Contains(got, "zoals 0000182614") {
+		t.Errorf("of a wrong number it says %q", got)
 	}
 }
 

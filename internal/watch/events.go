@@ -70,7 +70,7 @@ func (w *worker) tendEvents(root *os.Root, fileSystem string) {
 		e.why, e.words = "set to poll", say(SaySetToPoll)
 		return
 	case fileSystem != "":
-		w.closeEvents("")
+		w.closeEvents("", nil)
 		e.why, e.words = fmt.Sprintf("%s is a network file system, which does not tell of changes made elsewhere", fileSystem), say(SayNetworkDisk, fileSystem)
 		return
 	}
@@ -97,7 +97,7 @@ func (w *worker) checkEvents(info fs.FileInfo) {
 		w.eventsFailed(err)
 	default:
 		if w.isStale(info) {
-			w.closeEvents("being renewed")
+			w.closeEvents("being renewed", say(SayRenewed))
 		}
 	}
 }
@@ -160,7 +160,7 @@ func (w *worker) watchFolder(rel string) {
 // eventsFailed gives up the source and sets the time for the next one.
 func (w *worker) eventsFailed(err error) {
 	e := &w.eyes
-	w.closeEvents("")
+	w.closeEvents("", nil)
 	e.failures++
 	e.why, e.words = "events failed: "+err.Error(), say(SayEventsFailed, err.Error())
 	if limit := eventLimit(err); limit != "" {
@@ -176,7 +176,7 @@ func (w *worker) eventsFailed(err error) {
 }
 
 // closeEvents ends the source, if there is one; why is what to say about it.
-func (w *worker) closeEvents(why string) {
+func (w *worker) closeEvents(why string, words Words) {
 	e := &w.eyes
 	if e.src == nil {
 		return
@@ -186,7 +186,7 @@ func (w *worker) closeEvents(why string) {
 		w.log.Debug("close events", zap.Error(err))
 	}
 	close(e.listener.stop)
-	e.src, e.listener, e.watched, e.at, e.why, e.words = nil, nil, nil, nil, why, nil
+	e.src, e.listener, e.watched, e.at, e.why, e.words = nil, nil, nil, nil, why, words
 }
 
 // listener drains a source until it has been closed. It never calls the source and never waits for the worker: on Windows the source serves Add

@@ -10,7 +10,7 @@ import (
 
 func init() {
 	for _, errno := range []unix.Errno{unix.ENOKEY, unix.EKEYEXPIRED, unix.EKEYREVOKED, unix.EKEYREJECTED} {
-		errnoTexts[errno] = explanation{CauseSignOn, "the file server refuses the sign-on; check the account and its ticket or password"}
+		errnoTexts[errno] = explanation{CauseSignOn, AdviceTicket}
 	}
 	errnoTexts[unix.EREMOTEIO] = explanation{CauseUnreachable, AdviceServer}
 }

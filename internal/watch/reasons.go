@@ -38,6 +38,8 @@ const (
 	SayNetworkDisk  Code = "watch.network-disk"  // 1 the kind of file system
 	SayEventsFailed Code = "watch.events-failed" // 1 the error
 	SayEventsLimit  Code = "watch.events-limit"  // of the system
+	SayRenewed      Code = "watch.renewed"       // the watch is being made anew
+	SayOffline      Code = "watch.offline"       // the folder is
 )
 
 // What error numbers mean to a person. 1 is always the system's own words.
@@ -54,6 +56,7 @@ const (
 	AdviceNotReady        Code = "watch.not-ready"
 	AdviceNoShare         Code = "watch.no-share"
 	AdviceSignOn          Code = "watch.sign-on"
+	AdviceTicket          Code = "watch.ticket"
 	AdvicePasswordExpired Code = "watch.password-expired"
 	AdviceAccountDisabled Code = "watch.account-disabled"
 	AdviceChangePassword  Code = "watch.change-password"
@@ -83,6 +86,7 @@ var advices = map[Code]string{
 	AdviceNotReady:        "the disk or share is not ready; check that it is connected",
 	AdviceNoShare:         "the file server answers but has no share of this name; check the path",
 	AdviceSignOn:          "the file server refuses the account or its password; check the account under which this service runs",
+	AdviceTicket:          "the file server refuses the sign-on; check the account and its ticket or password",
 	AdvicePasswordExpired: "the password of the account has expired; set a new one",
 	AdviceAccountDisabled: "the account is disabled",
 	AdviceChangePassword:  "the password of the account must be changed",

@@ -42,7 +42,7 @@ const whyOffline = "the folder is offline"
 // run scans until ctx ends.
 func (w *worker) run(ctx context.Context) {
 	defer close(w.done)
-	defer w.closeEvents("")
+	defer w.closeEvents("", nil)
 	for ctx.Err() == nil {
 		next, earliest := w.round(ctx)
 		if !w.wait(ctx, next, earliest) {
@@ -214,12 +214,12 @@ func (w *worker) scan(ctx context.Context) *scan {
 	root, err := w.openRoot()
 	if err != nil {
 		s.trouble = explained("open folder "+w.opt.Path, err)
-		w.closeEvents(whyOffline)
+		w.closeEvents(whyOffline, say(SayOffline))
 		return s
 	}
 	defer root.Close()
 	if s.trouble = w.checkMarker(root); s.trouble != nil {
-		w.closeEvents(whyOffline)
+		w.closeEvents(whyOffline, say(SayOffline))
 		return s
 	}
 	fileSystem := w.fileSystem(root)
