@@ -21,6 +21,8 @@
 //     as often as it takes, and ends with one document and one receipt. A call
 //     that is repeated after it succeeded changes nothing.
 //   - A receipt or reason stands under its own name whole or not at all.
+//   - Nothing is ever removed from done/ but by Remove, which takes away only what
+//     it can prove to be the document meant.
 //
 // An outcome is filed in these steps; each leaves on disk what the next call
 // needs to go on from there. Temporary names begin with ".brodaemon-" and lie in

@@ -1,7 +1,8 @@
 // Package deliver brings documents to the portal. Its [Worker] takes in each
 // arrival of a watched folder ([Worker.Accept]), moves each item of the queue
 // step by step through its life (lifecycle.go, readable from top to bottom),
-// and files it when it has its outcome.
+// and files it when it has its outcome. It also has what is old removed, where
+// people want that (retain.go).
 //
 // Promises:
 //
