@@ -199,7 +199,7 @@ func TestStopCutsOffARequestThatDoesNotFinish(t *testing.T) {
 	if err := stop(); err != nil {
 		t.Errorf("stop: %v", err)
 	}
-	if took := time.Since(begun); took > stopGrace+3*time.Second {
+	if took := time.Since(begun); took > stopGrace+10*time.Second { // the request would go on for ever
 		t.Errorf("stop took %v", took)
 	}
 	<-ended
