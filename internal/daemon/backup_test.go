@@ -183,7 +183,7 @@ func putBack(t *testing.T, c *config.Config) {
 	defer stop()
 	ended := make(chan error, 1)
 	go func() { ended <- d.Run(ctx) }()
-	eventually(t, "nothing moves any more", func() bool { done, err := atRest(d); return err == nil && done })
+	waitUntil(t, "nothing moves any more", func() bool { done, err := atRest(d); return err == nil && done })
 	s, err := d.Status()
 	if err != nil {
 		t.Fatal(err)

@@ -44,15 +44,6 @@ func (m *manager) signs() (ready, alive int, status string) {
 	return len(m.ready), m.alive, m.status
 }
 
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("not in time: %s", what)
-		}
-	}
-}
-
 // The service manager hears that the daemon is ready and alive, and nothing
 // more of the latter once the queue does not commit any more.
 func TestServiceManagerIsToldTheTruth(t *testing.T) {
@@ -83,13 +74,13 @@ func TestServiceManagerIsToldTheTruth(t *testing.T) {
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- d.Run(ctx) }()
-	eventually(t, "every document has its outcome", func() bool { done, err := atRest(d); return err == nil && done })
-	eventually(t, "ready and alive", func() bool { ready, alive, _ := m.signs(); return ready == 1 && alive > 2 })
-	eventually(t, "a status line", func() bool { _, _, s := m.signs(); return strings.HasPrefix(s, "watches 1 folder; ") })
+	waitUntil(t, "every document has its outcome", func() bool { done, err := atRest(d); return err == nil && done })
+	waitUntil(t, "ready and alive", func() bool { ready, alive, _ := m.signs(); return ready == 1 && alive > 2 })
+	waitUntil(t, "a status line", func() bool { _, _, s := m.signs(); return strings.HasPrefix(s, "watches 1 folder; ") })
 
 	hang.Store(true)
 	write(t, filepath.Join(site.dir, "inbox", "late.xml"), request("GMW", "", "late"), 0o644)
-	eventually(t, "it says that it stands still", func() bool { _, _, s := m.signs(); return strings.HasPrefix(s, "stands still: ") })
+	waitUntil(t, "it says that it stands still", func() bool { _, _, s := m.signs(); return strings.HasPrefix(s, "stands still: ") })
 	_, before, _ := m.signs()
 	time.Sleep(m.watchdog) // what must not happen in the time after which the manager would act
 	if _, after, _ := m.signs(); after != before {
@@ -97,7 +88,7 @@ func TestServiceManagerIsToldTheTruth(t *testing.T) {
 	}
 	hang.Store(false)
 	close(gate)
-	eventually(t, "alive again", func() bool { _, alive, s := m.signs(); return alive > before && strings.HasPrefix(s, "watches") })
+	waitUntil(t, "alive again", func() bool { _, alive, s := m.signs(); return alive > before && strings.HasPrefix(s, "watches") })
 
 	stop()
 	if err := <-ended; err != nil {

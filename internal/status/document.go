@@ -164,7 +164,7 @@ func (l language) companions(it *queue.Item) []companionView {
 		if l == dutch && words == nil && it.Companions[i].State == queue.CompanionWaiting { // its failures are no lines of the timeline
 			said = technical("", said)
 		}
-		all = append(all, companionView{c, strings.TrimSpace(said)})
+		all = append(all, companionView{c, said})
 	}
 	return all
 }

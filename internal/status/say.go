@@ -67,7 +67,7 @@ func init() { // they say words too
 		},
 		deliver.SayFiling: func(of particulars) (string, bool) {
 			hint := archive.Hint("nl", archive.Kind(of.at(1)))
-			return strings.TrimSpace(technical(hint, of.at(2))), hint != "" || archive.Kind(of.at(1)) == archive.Other
+			return technical(hint, of.at(2)), hint != "" || archive.Kind(of.at(1)) == archive.Other
 		},
 		deliver.SayFault: faultSentence,
 		deliver.SayUnfit: func(of particulars) (string, bool) {
@@ -139,8 +139,11 @@ func (of particulars) same(how string) string {
 
 // technical adds what only a specialist has to read.
 func technical(s, why string) string {
-	if why == "" {
+	switch {
+	case why == "":
 		return s
+	case s == "":
+		return "(technische melding: " + why + ")"
 	}
 	return s + " (technische melding: " + why + ")"
 }
@@ -213,7 +216,7 @@ func faultSentence(of particulars) (string, bool) {
 // technical is an error as a page shows it.
 func (l language) technical(err error) string {
 	if l == dutch {
-		return strings.TrimPrefix(technical("", line(err.Error())), " ")
+		return technical("", line(err.Error()))
 	}
 	return line(err.Error())
 }

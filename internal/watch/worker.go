@@ -32,7 +32,7 @@ func newWorker(f *Folder) *worker {
 		ignored: make(map[string]time.Time),
 		mates:   make(map[string]*companion),
 		known:   f.opt.Marker.Known,
-		eyes:    eyes{why: whyOffline},
+		eyes:    eyes{why: whyOffline, words: say(SayOffline)},
 	}
 }
 
