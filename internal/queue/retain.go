@@ -16,9 +16,10 @@ func isSettledForGood(it *Item) string {
 }
 
 // RemovalIntended is stored before the first file of an old document is taken
-// out of done/, so that it is known afterwards who did it.
+// out of done/, so that it is known afterwards who did it, and the timeline says
+// where they went if a crash comes in between.
 func RemovalIntended(at time.Time) Transition {
-	return Transition{name: "removing", from: []State{Delivered}, at: at, mute: true,
+	return Transition{name: "removing", from: []State{Delivered}, at: at,
 		guard: func(it *Item) string {
 			if !it.Times.Removed.IsZero() {
 				return "it is removed already"

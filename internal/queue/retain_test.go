@@ -19,7 +19,7 @@ func TestRetention(t *testing.T) {
 		t.Error("it is called removed, and nobody was about to")
 	}
 	got := apply(t, s, old.ID, RemovalIntended(later))
-	if !got.Removing || !got.TimelineKept() || got.History[len(got.History)-1].What != "filed" {
+	if !got.Removing || !got.TimelineKept() || got.History[len(got.History)-1].What != "removing" {
 		t.Errorf("removing %t, timeline %v", got.Removing, got.History)
 	}
 	got = apply(t, s, old.ID, FilesRemoved(later))

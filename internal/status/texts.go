@@ -287,6 +287,7 @@ var texts = map[string][2]string{
 	"event.confirmed":        {"teruggevonden in het openbare register", "found again in the public register"},
 	"event.confirm-again":    {"wordt nu opgezocht in het openbare register", "is looked up in the public register now"},
 	"event.confirm-waived":   {"wordt niet meer opgezocht in het openbare register", "is not looked up in the public register any more"},
+	"event.removing":         {"bestand en ontvangstbewijs worden opgeruimd, want ouder dan retention.done", "file and receipt are being removed, being older than retention.done"},
 	"event.removed":          {"bestand en ontvangstbewijs opgeruimd, want ouder dan retention.done", "file and receipt removed, being older than retention.done"},
 	"event.timeline-dropped": {"verloop opgeruimd, want ouder dan retention.history", "timeline removed, being older than retention.history"},
 	"event.not-confirmed":    {"nog niet te zien in het openbare register", "not seen in the public register yet"},
